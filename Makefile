@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each sets itself up in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench record format clean help
+
+help:            ## list the targets
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Lanewise needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.11 demo" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing Lanewise into $(VENV) (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing the tools for tests into $(VENV) (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run  ## thirty-six tickets of a made-up company through the real machine, with a report
+	@$(BIN)/lanewise demo
+
+test: $(VENV)/.dev  ## all tests, network off
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tests, cassettes
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev  ## time and memory a ticket, beside an empty graph of the same number of steps
+	@$(BIN)/python -m evals.bench
+
+record: $(VENV)/.dev  ## record the cassettes again from OPENAI_BASE_URL and LANEWISE_MODEL
+	@$(BIN)/python -m evals.record
+
+format: $(VENV)/.dev  ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:           ## remove what the targets made
+	rm -rf $(VENV) .lanewise demo-report.html *.egg-info

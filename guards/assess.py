@@ -1,0 +1,356 @@
+"""Scores a ticket on the six triggers: rules over facts and words first, then opinions, which may only raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from guards.facts import Fact, Facts, Standing
+from guards.policy import Release, SignalRule, level_of
+from guards.triggers import Boundary, Level, Matrix, Signal, Trigger, Witness
+from guards.wording import language, plain, sentences
+
+
+class Need(IntEnum):
+    """What an answer would have to rest on. Ordered: a later one is nearer to a person."""
+
+    NOTHING = 0
+    PUBLIC = 1
+    RECORD = 2
+    DECISION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What an assessor that is not a rule thinks of the message: the local text head, or a model."""
+
+    by: Witness
+    levels: Mapping[Trigger, Level]
+    quotes: Mapping[Trigger, str] = field(default_factory=dict)
+    """The customer's words that moved it, where it can say."""
+    need: Need = Need.NOTHING
+    asks_human: bool = False
+    severe: bool = False
+    """It read severe dissatisfaction, a legal threat or an executive's displeasure."""
+    fingerprint: str = ""
+    """Which weights or which model and prompt it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """All that the triggers say of one ticket."""
+
+    matrix: Matrix
+    families: tuple[str, ...]
+    """Issue families touched, the likeliest first; empty where none is known."""
+    need: Need
+    asks_human: bool
+    language: str
+
+    def account_needed(self) -> bool:
+        """True where the answer depends on the customer's own record."""
+        return self.need >= Need.RECORD
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON; ``from_json`` reads it back."""
+        return {
+            "signals": [s.to_json() for s in self.matrix.signals],
+            "boundaries": [b.value for b in self.matrix.boundaries],
+            "families": list(self.families),
+            "need": self.need.name.lower(),
+            "asks_human": self.asks_human,
+            "language": self.language,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Assessment:
+        """Reads what ``to_json`` wrote."""
+        signals, families = raw["signals"], raw["families"]
+        assert isinstance(signals, list) and isinstance(families, list)
+        return cls(
+            matrix=Matrix(tuple(Signal.from_json(s) for s in signals)),
+            families=tuple(str(f) for f in families),
+            need=Need[str(raw["need"]).upper()],
+            asks_human=raw["asks_human"] is True,
+            language=str(raw["language"]),
+        )
+
+
+def assess(
+    words: str,
+    facts: Facts,
+    release: Release,
+    opinions: Iterable[Opinion] = (),
+    hinted_families: Iterable[str] = (),
+    untrusted: Iterable[str] = (),
+) -> Assessment:
+    """Scores the customer's words and the facts under a release.
+
+    ``words`` is what the customer wrote and no person has yet settled; ``hinted_families`` come from the
+    ticket's own category or from the article that answers it; ``untrusted`` is other text that a machine
+    would read (account notes, articles). Opinions never lower a level: the matrix is the highest level that
+    anybody gave, and every giver is kept.
+    """
+    said = tuple(opinions)
+    read = plain(words)
+    families = touched_families(read, release, hinted_families)
+    tongue = language(read)
+    signals = [
+        *fact_signals(facts, families, release),
+        *text_signals(read, families, release),
+        *untrusted_signals(untrusted, release),
+        *opinion_signals(said),
+    ]
+    need = _need(signals, said)
+    signals += context_signals(need, families, facts, release, tongue)
+    signals += domain_signals(families, signals, facts, release)
+    asks_human = any(o.asks_human for o in said) or _ASKS_HUMAN.search(read) is not None
+    return Assessment(Matrix(tuple(signals)), families, need, asks_human, tongue)
+
+
+# ── families ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def touched_families(read: str, release: Release, hinted: Iterable[str] = ()) -> tuple[str, ...]:
+    """The issue families that the words touch, the most often named first, then the hinted ones."""
+    counts: dict[str, int] = {}
+    for family in release.family:
+        if family.pattern and (hits := {m.group() for m in family.pattern.finditer(read)}):
+            counts[family.id] = len(hits)
+    for name in hinted:
+        if release.family_of(name):
+            counts.setdefault(name, 0)
+    if not counts:
+        weaker = ((f, f.otherwise_pattern) for f in release.family)
+        counts = {f.id: 0 for f, pattern in weaker if pattern and pattern.search(read)}
+    return tuple(sorted(counts, key=lambda name: -counts[name]))
+
+
+# ── rules over facts and words ──────────────────────────────────────────────────────────────────────────────
+
+
+def fact_signals(facts: Facts, families: tuple[str, ...], release: Release) -> list[Signal]:
+    """What the release's rules see in the facts. A fact that may not be relied on satisfies no comparison."""
+    found = []
+    for rule in release.signal:
+        if rule.fact is None or not _applies(rule, families):
+            continue
+        fact = facts.get(rule.fact)
+        if fact.known and _compares(rule, fact):
+            found.append(_signal(rule, Witness.FACTS, fact.words(), str(fact.value)))
+    return found
+
+
+def _compares(rule: SignalRule, fact: Fact) -> bool:
+    value = fact.value
+    if rule.is_ is not None:
+        return type(value) is type(rule.is_) and value == rule.is_
+    if rule.any_of is not None:
+        held = value if isinstance(value, tuple) else (value,)
+        return any(str(v) in rule.any_of for v in held if v is not None)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if rule.at_least is not None:
+        return value >= rule.at_least
+    return rule.at_most is not None and value <= rule.at_most
+
+
+def text_signals(read: str, families: tuple[str, ...], release: Release) -> list[Signal]:
+    """What the release's rules see in the customer's words, one signal a rule, its first match as evidence."""
+    found = []
+    parts = sentences(read)
+    for rule in release.signal:
+        if rule.text_pattern is None or not _applies(rule, families):
+            continue
+        for part in parts:
+            if rule.personal and is_general(part):
+                continue
+            match = rule.text_pattern.search(part)
+            if match and not (rule.unless_pattern and rule.unless_pattern.search(part)):
+                found.append(_signal(rule, Witness.TEXT, _quote(part, match), match.group()[:80]))
+                break
+    return found
+
+
+_ASKING = re.compile(
+    r"^(?:and |so |but |ok(?:ay)?,? |hi,? |hello,? )*(?:what|where|which|who|when|how|do|does|is|are|define|explain|has)\b"
+)
+_FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|me|my|mine|we|we're|we've|us|our|ours|myself|ourselves)\b")
+
+
+def is_general(part: str) -> bool:
+    """A question about the world rather than about the asker: it starts as one and names no first person."""
+    return _ASKING.search(part) is not None and _FIRST_PERSON.search(part) is None
+
+
+def untrusted_signals(texts: Iterable[str], release: Release) -> list[Signal]:
+    """What the rules marked ``untrusted`` see in text that is not the customer's own message."""
+    rules = [r for r in release.signal if r.untrusted and r.text_pattern]
+    found = []
+    for text in texts:
+        read = plain(text)
+        for rule in rules:
+            if rule.text_pattern and (match := rule.text_pattern.search(read)):
+                found.append(
+                    _signal(rule, Witness.TEXT, f"in a note or article: {_quote(read, match)}", match.group()[:80])
+                )
+    return found
+
+
+def _applies(rule: SignalRule, families: tuple[str, ...]) -> bool:
+    return not rule.families or bool(set(rule.families) & set(families))
+
+
+def _signal(rule: SignalRule, by: Witness, evidence: str, value: str) -> Signal:
+    return Signal(rule.id, rule.trigger, level_of(rule), by, evidence, rule.why, value, rule.boundary)
+
+
+def _quote(part: str, match: re.Match[str]) -> str:
+    start, end = max(0, match.start() - 40), min(len(part), match.end() + 60)
+    return f"“{'…' if start else ''}{part[start:end].strip()}{'…' if end < len(part) else ''}”"
+
+
+# ── opinions ────────────────────────────────────────────────────────────────────────────────────────────────
+
+_CONTEXT = (Trigger.MISSING_CONTEXT, Trigger.MULTI_DOMAIN_COMPLEXITY)
+
+
+def opinion_signals(opinions: Iterable[Opinion]) -> list[Signal]:
+    """An opinion's levels as signals. Missing context is not a text question: an opinion only names the need."""
+    found = []
+    for opinion in opinions:
+        for trigger, level in opinion.levels.items():
+            if level is Level.LOW or trigger is Trigger.MISSING_CONTEXT:
+                continue
+            quote = opinion.quotes.get(trigger, "")
+            severe = opinion.severe and trigger is Trigger.CUSTOMER_PRESSURE and level is Level.HIGH
+            found.append(
+                Signal(
+                    id=f"{opinion.by.value}_{trigger.value}",
+                    trigger=trigger,
+                    level=level,
+                    by=opinion.by,
+                    evidence=f"“{quote}”" if quote else f"read so by the {opinion.by.value}",
+                    why=f"the {opinion.by.value} reads the message so; it may only raise",
+                    value=opinion.fingerprint,
+                    boundary=Boundary.SEVERE_DISSATISFACTION if severe else None,
+                )
+            )
+    return found
+
+
+# ── missing context and mixed domains: from the record and the families, not from the words alone ───────────
+
+
+def _need(signals: Iterable[Signal], opinions: Iterable[Opinion]) -> Need:
+    need = max((o.need for o in opinions), default=Need.NOTHING)
+    for signal in signals:
+        if signal.trigger is Trigger.MISSING_CONTEXT:
+            need = max(need, Need.DECISION if signal.level is Level.HIGH else Need.RECORD)
+    return need
+
+
+def context_signals(need: Need, families: tuple[str, ...], facts: Facts, release: Release, tongue: str) -> list[Signal]:
+    """Where a fact that the answer or the decision needs is missing, stale, claimed or in conflict."""
+    found: list[Signal] = []
+
+    def add(rule: str, level: Level, evidence: str, why: str) -> None:
+        found.append(Signal(rule, Trigger.MISSING_CONTEXT, level, Witness.LAW, evidence, why))
+
+    if tongue != "en":
+        add("other_language", Level.MEDIUM, f"the message reads as {tongue}", "the rules judge English only")
+    unread = facts.value("attachments.unread")
+    if isinstance(unread, int) and unread > 0:
+        add(
+            "unread_attachment",
+            Level.MEDIUM,
+            facts.get("attachments.unread").words(),
+            "what nobody was able to read may hold what decides",
+        )
+    needed, decisive = _wanted(families, release)
+    if need >= Need.RECORD:
+        for fact in _unusable(needed, facts):
+            add(
+                "record_needed",
+                Level.MEDIUM,
+                fact.words(),
+                "the answer depends on this customer's own record",
+            )
+    if need is Need.DECISION:
+        for fact in _unusable(decisive, facts):
+            add(
+                "decisive_fact_missing",
+                Level.HIGH,
+                fact.words(),
+                "the decision hangs on it; we would have to guess",
+            )
+    elif need is Need.RECORD:
+        for fact in _unusable(decisive, facts):
+            if fact.standing is Standing.CONFLICTING:
+                add("systems_disagree", Level.HIGH, fact.words(), "two systems of record disagree on it")
+    return found
+
+
+_ALWAYS_NEEDED = ("account.tier",)
+
+
+def _wanted(families: tuple[str, ...], release: Release) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    chosen = [f for name in families if (f := release.family_of(name))]
+    needed = tuple(dict.fromkeys((*_ALWAYS_NEEDED, *(n for f in chosen for n in f.needs))))
+    decisive = tuple(dict.fromkeys(n for f in chosen for n in f.decisive)) or _ALWAYS_NEEDED
+    return needed, decisive
+
+
+def _unusable(names: Iterable[str], facts: Facts) -> list[Fact]:
+    return [fact for name in names if not (fact := facts.get(name)).known]
+
+
+def domain_signals(
+    families: tuple[str, ...], signals: Iterable[Signal], facts: Facts, release: Release
+) -> list[Signal]:
+    """Mixed domains: two are medium, three or a costly pair are high.
+
+    A documentation question may name two domains ("which plans have audit logs"); only where something else
+    about the words is raised does the mixture complicate a decision. An incident that affects the account
+    counts where something commercial is asked for, because the record shows what words leave out.
+    """
+    domains = dict.fromkeys(f.domain for name in families if (f := release.family_of(name)))
+    raised = any(s.trigger is not Trigger.MISSING_CONTEXT and s.by is not Witness.FACTS for s in signals)
+    commercial = any(s.trigger is Trigger.POLICY_SENSITIVITY and s.level is Level.HIGH for s in signals)
+    evidence = f"touches {', '.join(families)}"
+    incident = facts.get("incidents.affecting")
+    if commercial and incident.known and incident.value and "outage" not in domains:
+        domains["outage"] = None
+        evidence += f"; {incident.words()}"
+    if len(domains) < 2 or not raised:
+        return []
+    pairs = [p for p in release.costly_pair if set(p.domains) <= set(domains)]
+    pairs = [p for p in pairs if commercial or p.boundary is None]
+    if not pairs:
+        level = Level.HIGH if len(domains) >= 3 else Level.MEDIUM
+        why = f"{len(domains)} domains in one ticket: {', '.join(domains)}"
+        return [Signal("domains_mixed", Trigger.MULTI_DOMAIN_COMPLEXITY, level, Witness.LAW, evidence, why)]
+    return [
+        Signal(
+            f"mixed_{p.domains[0]}_{p.domains[1]}",
+            Trigger.MULTI_DOMAIN_COMPLEXITY,
+            Level.HIGH,
+            Witness.LAW,
+            evidence,
+            p.why,
+            boundary=p.boundary,
+        )
+        for p in pairs
+    ]
+
+
+_ASKS_HUMAN = re.compile(
+    r"\b(?:speak|talk|chat|connect|transfer|pass|put|get|reach|escalate)\b[^.!?]{0,25}\b(?:to|with|through|me)?\b[^.!?]{0,12}"
+    r"\b(?:human|real person|person|someone else|somebody else|agent|representative|operator|supervisor|manager)\b"
+    r"|\b(?:need|want|like|give me)\b[^.!?]{0,15}\b(?:an? )?(?:human|real person|live agent|representative)\b"
+    r"|\b(?:not|no) (?:a )?(?:bot|robot|machine)\b|\bmenschen? sprechen\b|\bmit einem mitarbeiter\b"
+    r"|\bparler (?:à|avec) (?:un|une)\b|\bhablar con (?:un|una)\b"
+)
+"""A request for a person is honoured in every language we know how to see it in; misses go to the text head."""

@@ -1,0 +1,178 @@
+"""Judges a text: makes it plain, finds its sentences and its language, and screens what no lane may say."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+LONGEST = 40_000
+"""Characters of one text that the rules read; the middle of a longer one is dropped (``plain``)."""
+
+# Letters of other scripts that pass for Latin ones. Only those seen inside words that otherwise are Latin.
+_LOOKALIKES = str.maketrans(
+    "АВЕКМНОРСТХаеорсухіјѕԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧοιυν‐‑–—−‘’‚“”„",
+    "ABEKMHOPCTXaeopcyxijsdhlABEZHIKMNOPTYXoiuv-----'''\"\"\"",
+)
+
+
+_HIDDEN = frozenset({"Cf", "Cc", "Cs", "Co", "Mn", "Me"})
+"""Unicode categories that are dropped: formats, controls, and marks that compose with no letter; white space stays."""
+
+
+def plain(text: str) -> str:
+    """The text as the rules read it: NFKC, no format or control characters, look-alikes folded, lower case.
+
+    Invisible characters must not split a word ("re​fund") and full-width or Cyrillic letters must not
+    hide one. Line ends stay; at most LONGEST characters come back, the first and the last of a longer text.
+    """
+    text = unicodedata.normalize("NFKC", text)  # before the cut: one character may become eighteen
+    if len(text) > LONGEST:
+        half = (LONGEST - 1) // 2
+        text = f"{text[:half]}\n{text[-half:]}"
+    folded = text.lower()
+    if not folded.isascii():
+        folded = "".join(c for c in folded if c.isspace() or unicodedata.category(c) not in _HIDDEN)
+        folded = _fold_lookalikes(unicodedata.normalize("NFKC", folded))
+    else:
+        folded = re.sub(r"[\x00-\x08\x0e-\x1b\x7f]", "", folded)
+    return re.sub(r"[^\S\n]+", " ", folded)[:LONGEST].strip()
+
+
+def _fold_lookalikes(text: str) -> str:
+    def fold(word: re.Match[str]) -> str:
+        found = word.group()
+        latin = any("a" <= c.lower() <= "z" for c in found)
+        return found.translate(_LOOKALIKES) if latin else found
+
+    folded = re.sub(r"\w+", fold, text)
+    return folded.translate(str.maketrans("‐‑–—−‘’‚“”„", "-----'''\"\"\""))
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+")
+_ITEM = re.compile(r"\d{1,3}[.)]\s+|[-*•]\s+")
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """The sentences and lines of a text, in order, without the blank ones. A list item keeps its number."""
+    found: list[str] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        mark = _ITEM.match(stripped)
+        start = mark.end() if mark else 0
+        parts = [s for part in _SENTENCE_END.split(stripped[start:]) if (s := part.strip())]
+        if parts and mark:
+            parts[0] = stripped[:start] + parts[0]
+        found += parts
+    return tuple(found)
+
+
+def blocks(text: str) -> tuple[tuple[str, ...], ...]:
+    """The paragraphs of a text, each as its sentences; a numbered list is one of them."""
+    parts = re.split(r"\n\s*\n", text)
+    return tuple(b for part in parts if (b := sentences(part)))
+
+
+# Frequent little words; enough to tell that a text is not in a language we can judge, not which one it is.
+_LITTLE = {
+    "en": "the a an i you we my your our is are was be to of in on for and or not it this that with have has can do "
+    "does how what which who should why when where please me there from at by if but so as any will would could there's i'm it's",
+    "de": "der die das ich wir sie ihr ist sind war und oder nicht ein eine einen mein meine unser unsere mit von zu "
+    "auf für wie was warum wann wo bitte kann können haben habe wird wurde dass bei noch auch den dem des",
+    "fr": "le la les je nous vous mon ma mes notre nos est sont et ou pas un une des du de avec pour dans sur comment "
+    "pourquoi quand où avez ai c'est j'ai ne que qui ce cette été être bonjour merci",
+    "es": "el la los las yo nosotros mi mis nuestro nuestra es son y o no un una unos de del con para en por cómo qué "
+    "cuándo dónde puedo tengo ha han hola gracias su sus se me lo que está",
+    "it": "il lo la i gli le io noi mio mia nostro nostra è sono e o non un una di del della con per in su come "
+    "perché quando dove posso ho abbiamo ciao grazie che si ci mi",
+    "pt": "o a os as eu nós meu minha nosso nossa é são e ou não um uma de do da com para em por como quando onde "
+    "posso tenho olá obrigado que se me foi está",
+    "nl": "de het een ik wij we mijn onze is zijn was en of niet met van voor op in hoe wat waarom wanneer waar kan "
+    "kunnen heb hebben graag dat deze dit ook nog naar",
+    "pl": "i w na nie się jest są to że z do jak co dlaczego kiedy gdzie proszę mogę mamy mam nasz nasze moje po od",
+}
+_LITTLE_WORDS = {language: frozenset(words.split()) for language, words in _LITTLE.items()}
+
+
+def language(text: str) -> str:
+    """A two-letter guess (``en``, ``de``, …), or ``unknown`` for another script or too little to tell.
+
+    Short texts without any little word count as English: "audit logs?" is a question we can look up.
+    """
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(1 for c in letters if ord(c) > 0x24F) > 0.3 * len(letters):
+        return "unknown"
+    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower())
+    hits = {name: sum(1 for w in words if w in little) for name, little in _LITTLE_WORDS.items()}
+    best = max(hits, key=lambda name: hits[name])
+    if hits[best] >= 2 and hits[best] > 1.5 * hits["en"]:
+        return best
+    accented = sum(1 for c in letters if ord(c) > 0x7F)
+    if letters and not hits["en"] and accented > 0.03 * len(letters) and len(words) >= 4:
+        return "unknown"
+    return "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a text that no assistant lane may say."""
+
+    kind: str
+    """``commitment``, ``timing``, ``security_step`` or ``human_review``."""
+    quote: str
+
+
+_SCREEN: dict[str, tuple[str, ...]] = {
+    "commitment": (
+        r"\b(?:we|i|you)(?:'ve| have|'ll| will| are going to| can)\b[^.!?]{0,40}\b(?:refund|credit(?:ed)?|reimburse|"
+        r"compensat|waive|reverse the charge|discount)",
+        r"\b(?:refund|credit|compensation|waiver|discount)\b[^.!?]{0,40}\b(?:is|has been|was|are|will be|gets?)\b"
+        r"[^.!?]{0,20}\b(?:approved|granted|issued|processed|applied|paid|on its way)",
+        r"\byou(?:'re| are| will be)? (?:entitled|eligible|owed)\b|\byou qualify for\b",
+        r"\b(?:we|i)(?:'ve| have)\b[^.!?]{0,20}\b(?:reversed|cancel+ed|waived|removed) (?:the|your|that|this)\b[^.!?]{0,20}"
+        r"\b(?:charge|fee|payment|invoice)",
+        r"\b(?:fee|charge|payment|refund|credit)s?\b (?:is|are|has been|have been|was|were) (?:now )?(?:waived|reversed|confirmed)",
+        r"\b(?:we|i) (?:guarantee|promise|commit)\b",
+        r"\bas an exception\b|\bmake an exception\b",
+        r"\b(?:we|i) (?:cannot|can't|won't|will not|are unable to) (?:refund|credit|accept the return|waive)",
+        r"\b(?:wir|ich) (?:erstatten|haben .{0,30}erstattet|gutschreiben)|gutschrift .{0,20}(?:genehmigt|erteilt)",
+        r"\bnous (?:vous )?(?:rembours|avons (?:approuvé|accordé))|sera remboursé",
+        r"\b(?:le|les) (?:reembols|devolver)|será reembolsad|hemos aprobado",
+    ),
+    "timing": (
+        r"\bwithin (?:the next )?(?:\d+|one|two|three|a few|a couple of) (?:minutes?|hours?|(?:business |working )?days?)\b"
+        r"[^.!?]{0,60}\b(?:reply|respond|hear|contact|call|fix|resolve|get back|review)",
+        r"\b(?:will|'ll) (?:reply|respond|contact you|call you|get back to you|be (?:fixed|resolved|restored))\b"
+        r"[^.!?]{0,60}\b(?:within|by|in (?:\d+|a few|an? )|today|tomorrow|shortly|soon)\b",
+        r"\bby (?:end of day|tomorrow|eod|close of business)\b",
+        r"\b(?:we|i|you|somebody|someone)\b[^.!?]{0,15}\b(?:reply|respond|answer|get back|call|contact)\b[^.!?]{0,20}"
+        r"\b(?:within (?:\d+|an?|one|two|three|four|a few)|today|tomorrow)\b",
+    ),
+    "security_step": (
+        r"\b(?:click|go to|open|use|enter|follow)\b[^.!?]{0,60}\b(?:reset (?:your|the) (?:password|2fa|mfa)|recovery code|"
+        r"backup code|forgot password|unlock (?:your|the) account)",
+        r"\b(?:disable|turn off|bypass|remove)\b[^.!?]{0,30}\b(?:2fa|mfa|two-factor|multi-factor|sso|single sign-on)\b",
+        r"\b(?:transfer|change|reassign)\b[^.!?]{0,20}\b(?:ownership|owner role|admin role)\b[^.!?]{0,30}\b(?:by|in|under|from)\b",
+        r"\bsend (?:us|me) (?:your|the) (?:password|pin|one-time|verification|recovery) ?(?:code)?",
+    ),
+    "human_review": (
+        r"\b(?:a|our|the) (?:colleague|human|person|specialist|agent|manager|team(?: member)?|engineer)s?\b[^.!?]{0,30}"
+        r"\b(?:has|have|had|is|are|was|were)\b[^.!?]{0,15}\b(?:review|look|check|approv|investigat|confirm|working on)",
+        r"\b(?:i|we)(?:'ve| have) (?:spoken|checked|confirmed) with (?:my|our|the) (?:manager|team|specialist|colleague)",
+        r"\b(?:our|the) (?:team|specialists?|engineers?) (?:is|are) (?:already )?(?:looking into|investigating|working on)",
+        r"\b(?:team|lead|colleague|specialist|manager|agent|lawyers?) (?:has |have |already )*"
+        r"(?:read|reviewed|approved|confirmed|checked|looked at|agreed) (?:to |the |this|it\b|your|that)",
+    ),
+}
+_SCREENS = {kind: re.compile("|".join(f"(?:{e})" for e in found)) for kind, found in _SCREEN.items()}
+
+
+def screen(text: str) -> tuple[Finding, ...]:
+    """What a text says that no assistant lane may say. A second net that may only raise: never the boundary.
+
+    "Our team is looking into it" is judged by its words here and by the ledger where the ledger is at hand.
+    """
+    read = plain(text)
+    return tuple(
+        Finding(kind, match.group()[:200]) for kind, pattern in _SCREENS.items() for match in pattern.finditer(read)
+    )
