@@ -1,0 +1,226 @@
+"""One decision while it is carried out, inside its transaction. For ``people`` alone: here lanes fall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from guards.gate import Approval, Letter, Piece, Refusal
+from guards.lanes import Lane
+from ledger import events, history, letters, moment, register, reviews
+from ledger.decisions import Decision, DecisionKind, Seen, Signature, check_seen
+from ledger.errors import AlreadyClaimed, AlreadyDecided, CannotLeave, NothingToApprove, StaleDecision
+from ledger.events import Entry, Kind, own_key
+from ledger.moment import ReleaseView
+from ledger.register import OpeningKind, Register
+from ledger.reviews import Review
+from ledger.store import Store
+from ledger.tables import approvals, openings, registers
+from ledger.tables import reviews as reviews_table
+from ledger.words import canonical, digest_of
+
+
+@dataclass(slots=True)
+class Act:
+    """One decision while it is carried out, inside its transaction."""
+
+    conn: Connection
+    store: Store
+    held: Register
+    """The register before the decision."""
+    review: Review | None
+    sign: Signature
+    kind: DecisionKind
+    args: Mapping[str, Any]
+    now: datetime
+    earlier: events.Event | None = None
+    """The same decision, made before under this key: then nothing is done again."""
+    seq: int = 0
+    head: dict[str, Any] = field(default_factory=dict)
+    result: Decision | None = None
+
+    @property
+    def key(self) -> str:
+        """The decision's key, where no customer's key can meet it."""
+        return own_key(f"person/{self.sign.key}")
+
+    @property
+    def open_review(self) -> Review:
+        """The review that is decided on; only where there is one."""
+        assert self.review is not None
+        return self.review
+
+    def look_back(self) -> None:
+        """Finds the decision made before under this key; AlreadyDecided where that one was another."""
+        found = events.by_key(self.conn, self.held.ticket, self.key)
+        if found is None:
+            return
+        if found.head.get("print") != self._print():
+            raise AlreadyDecided(
+                f"key {self.sign.key!r} has decided something else: {found.head.get('decision')} by {found.actor}"
+            )
+        self.earlier, self.seq, self.head = found, found.seq, dict(found.head)
+
+    def write(self, more: Mapping[str, Any] | None = None, *, inbox: bool = True) -> None:
+        """Writes the person_decided event: what was decided in the head, why in the body."""
+        self.head = {
+            "decision": self.kind.value,
+            **self.args,
+            "print": self._print(),
+            "review": self.review.id if self.review else None,
+            "epoch": self.held.epoch,
+            "revision": self.held.revision,
+            **(more or {}),
+        }
+        entry = Entry(Kind.PERSON_DECIDED, self.key, self.head, {"reason": self.sign.reason})
+        done = events.append(self.conn, self.held.ticket, entry, at=self.now, actor=self.sign.by)
+        self.seq = done.seq
+        if not inbox:
+            events.take_from_inbox(self.conn, done.seq, self.now)
+
+    def tell(self, kind: Kind, step: str, head: Mapping[str, Any] | None = None) -> None:
+        """Writes what followed from the decision as an event of its own."""
+        entry = Entry(kind, f"{self.key}/{step}", {"decision": self.seq, **(head or {})})
+        events.append(self.conn, self.held.ticket, entry, at=self.now, actor=self.sign.by)
+
+    def draft_seen(self, seen: Seen) -> events.Body:
+        """The review's draft, where the person saw it as it is now. NothingToApprove, StaleDecision."""
+        review = self.open_review
+        if review.draft is None:
+            check_seen(self.held, seen)
+            raise NothingToApprove(f"review {review.id!r} (lane {int(review.lane)}) holds no draft; answer yourself")
+        check_seen(self.held, seen, review.draft.digest, of_draft=True)
+        if review.stale or self.held.lane is Lane.HUMAN_OWNED:
+            raise StaleDecision(["the draft was prepared before the customer wrote last, or before the lane rose"])
+        return review.draft
+
+    def answer(self, text: str, view: ReleaseView, lasts: timedelta, more: Mapping[str, Any]) -> None:
+        """Approves a text and puts it in the outbox; ends the review and the open answers."""
+        held, ticket = self.held, self.held.ticket
+        if held.claimed_by not in (None, self.sign.by):
+            raise AlreadyClaimed(f"{held.claimed_by} has the thread of ticket {ticket!r}")
+        reply_key = f"{ticket}/approved/{self.sign.key}"
+        digest = digest_of(text)
+        recipient = history.ticket_record(self.conn, ticket).recipient
+        approval = Approval(
+            ticket, digest, recipient, held.epoch, held.revision, view.version, self.sign.by, self.now + lasts
+        )
+        letter = Letter(ticket, Piece.APPROVED, digest, recipient, held.epoch, held.revision, view.version, approval)
+        answer = moment.judge(self.conn, letter, text, view, self.now, reply_key)
+        if isinstance(answer, Refusal):
+            raise CannotLeave(f"{answer.reason} ({answer.rule})")
+        superseded = Refusal("send the reply", "answered", "a person has answered instead")
+        letters.withdraw(self.conn, ticket, superseded, at=self.now, actor=self.sign.by)
+        self.write({"reply_key": reply_key, "digest": digest, "settles": held.revision, **more})
+        self._put(letter, approval, text, reply_key)
+        self.close_openings(kind=OpeningKind.ANSWER)
+        self.set_register(settled_by=self.seq)
+        self.close_review()
+
+    def _put(self, letter: Letter, approval: Approval, text: str, reply_key: str) -> None:
+        body = events.keep_body(self.conn, letter.ticket, text)
+        approval_id = self.store.new_id()
+        self.conn.execute(
+            insert(approvals).values(
+                id=approval_id,
+                ticket_id=approval.ticket,
+                decided_by=self.seq,
+                digest=approval.digest,
+                recipient=approval.recipient,
+                epoch=approval.epoch,
+                revision=approval.revision,
+                release=approval.release,
+                by=approval.by,
+                expires_at=approval.expires_at,
+            )
+        )
+        head = {"reply_key": reply_key, "piece": letter.piece.value, "digest": letter.digest, "approval": approval_id}
+        entry = Entry(Kind.REPLY_PROPOSED, own_key(f"proposed/{reply_key}"), head)
+        done = events.append(self.conn, letter.ticket, entry, at=self.now, actor=self.sign.by, body=body)
+        letters.put(
+            self.conn,
+            letter,
+            body,
+            reply_key=reply_key,
+            proposed_by=done.seq,
+            approval_id=approval_id,
+            at=self.now,
+        )
+
+    def lower_to(self, to: Lane) -> None:
+        """Lowers the floor, and every open answer that stands higher, to a lane. No epoch is needed for it: a right
+        that was dead stays dead, because its epoch does."""
+        self.conn.execute(
+            update(registers)
+            .where(registers.c.ticket_id == self.held.ticket, registers.c.floor > int(to))
+            .values(floor=int(to))
+        )
+        self.conn.execute(
+            update(openings)
+            .where(
+                openings.c.ticket_id == self.held.ticket,
+                openings.c.state == "open",
+                openings.c.kind == OpeningKind.ANSWER.value,
+                openings.c.lane > int(to),
+            )
+            .values(lane=int(to))
+        )
+
+    def close_openings(self, *, kind: OpeningKind | None = None, only: int | None = None) -> None:
+        """Closes all open answers and actions, those of one kind, or one."""
+        query = update(openings).where(openings.c.ticket_id == self.held.ticket, openings.c.state == "open")
+        if kind is not None:
+            query = query.where(openings.c.kind == kind.value)
+        if only is not None:
+            query = query.where(openings.c.id == only)
+        self.conn.execute(query.values(state="closed"))
+
+    def set_register(self, **values: Any) -> None:
+        """Sets columns of the ticket's register: who has claimed it, and which decision settled it last."""
+        self.conn.execute(update(registers).where(registers.c.ticket_id == self.held.ticket).values(values))
+
+    def set_review(self, **values: Any) -> None:
+        """Sets columns of the review that is decided on."""
+        self.conn.execute(update(reviews_table).where(reviews_table.c.id == self.open_review.id).values(values))
+
+    def close_review(self) -> None:
+        """Closes the open review, where there is one."""
+        if self.review is not None and self.review.open:
+            reviews.close(self.conn, self.review.id, closed_by=self.seq, at=self.now)
+
+    def _print(self) -> str:
+        return digest_of(canonical({"by": self.sign.by, "kind": self.kind.value, "args": self.args}))
+
+    def finish(self) -> None:
+        """Ends the act: where the lane has fallen by it, an event says so."""
+        after = register.current(self.conn, self.held.ticket)
+        if self.earlier is None and (after.lane < self.held.lane or after.floor < self.held.floor):
+            lane, floor = [int(self.held.lane), int(after.lane)], [int(self.held.floor), int(after.floor)]
+            self.tell(Kind.LANE_LOWERED, "lowered", {"lane": lane, "floor": floor})
+        self.result = Decision(
+            seq=self.seq,
+            ticket=self.held.ticket,
+            key=self.sign.key,
+            kind=self.kind,
+            by=self.sign.by,
+            at=self.earlier.at if self.earlier else self.now,
+            first=self.earlier is None,
+            head=self.head,
+            reply_key=self.head.get("reply_key"),
+            register=after,
+        )
+
+    def decision(self) -> Decision:
+        """What stands in the ledger now."""
+        assert self.result is not None
+        return self.result
+
+
+def who_closed(conn: Connection, review: Review) -> str:
+    decided = None if review.closed_by is None else events.event_at(conn, review.closed_by)
+    how = f"{decided.head.get('decision')} by {decided.actor}" if decided else "closed"
+    return f"review {review.id!r} is decided already: {how}"

@@ -1,0 +1,244 @@
+"""Reading what happened: the thread as the customer saw it, the ticket's own record, refusals and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select
+
+from guards.gate import Refusal
+from ledger import events, register
+from ledger.errors import UnknownTicket
+from ledger.events import HOUSE, Event, Kind, own_key
+from ledger.letters import Delivery, DeliveryState, deliveries_of
+from ledger.moment import Halt, halts_now
+from ledger.register import Register
+from ledger.store import Store
+from ledger.tables import tickets
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord:
+    """What the ticket says of itself, as it was first seen."""
+
+    id: str
+    channel: str
+    subject: str
+    requester_email: str
+    requester_name: str
+    recipient: str
+    """The only address a letter of this ticket may go to; never changed by a later message."""
+    account_id: str | None
+    verified: bool
+    """True where every message came from a verified sender of the same account; it only ever falls."""
+    first_seen: datetime
+    erased: bool
+    """True once the personal fields and all bodies were erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the thread."""
+
+    seq: int
+    key: str
+    role: Literal["customer", "assistant", "agent"]
+    text: str
+    """Empty where erased."""
+    at: datetime
+    subject: str = ""
+    attachments: tuple[str, ...] = ()
+    """Names only: nobody has read what is in them."""
+    verified: bool = True
+    """False for a customer's message whose sender nobody verified."""
+    piece: str = ""
+    """For what left: answer, question, closing, notice or approved."""
+    certain: bool = True
+    """False where nobody knows whether it reached the customer."""
+    settled: bool = False
+    """True where a person's decision covers it: it needs no assessment again."""
+    settled_how: str = ""
+    """That decision's kind (``approved``, ``handed_back`` …)."""
+    erased: bool = False
+    context: object = None
+    """What came with it about the account, plain JSON."""
+
+
+class History:
+    """All reads, for whoever may see a ticket. It writes nothing."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Reads from one store."""
+        self._store = store
+
+    def timeline(self, ticket: str) -> tuple[Event, ...]:
+        """Everything that happened to the ticket, in order; empty for an unknown one."""
+        with self._store.read() as conn:
+            return events.timeline(conn, ticket)
+
+    def house_timeline(self) -> tuple[Event, ...]:
+        """What happened to the whole house: halts and resumptions."""
+        with self._store.read() as conn:
+            return events.timeline(conn, HOUSE)
+
+    def thread(self, ticket: str) -> tuple[Message, ...]:
+        """The conversation, in order. UnknownTicket."""
+        with self._store.read() as conn:
+            return thread(conn, ticket)
+
+    def ticket(self, ticket: str) -> TicketRecord:
+        """The ticket's own record. UnknownTicket."""
+        with self._store.read() as conn:
+            return ticket_record(conn, ticket)
+
+    def register(self, ticket: str) -> Register:
+        """Lane, epoch and revision. UnknownTicket."""
+        with self._store.read() as conn:
+            return register.current(conn, ticket)
+
+    def refusals(self, ticket: str) -> tuple[Refusal, ...]:
+        """Every right that was refused on this ticket, in order."""
+        with self._store.read() as conn:
+            return refusals(conn, ticket)
+
+    def deliveries(self, ticket: str) -> tuple[Delivery, ...]:
+        """Every text that left, may leave or could not, in the order they were proposed."""
+        with self._store.read() as conn:
+            return deliveries_of(conn, ticket)
+
+    def halts(self) -> tuple[Halt, ...]:
+        """The halts in force."""
+        with self._store.read() as conn:
+            return halts_now(conn)
+
+    def tickets(self) -> tuple[str, ...]:
+        """All ticket ids, in the order they were first seen."""
+        with self._store.read() as conn:
+            query = select(tickets.c.id).order_by(tickets.c.first_seen, tickets.c.id)
+            return tuple(conn.execute(query).scalars())
+
+
+def ticket_record(conn: Connection, ticket: str) -> TicketRecord:
+    """The ticket's own record. UnknownTicket."""
+    row = conn.execute(select(tickets).where(tickets.c.id == ticket)).first()
+    if row is None:
+        raise UnknownTicket(f"no ticket {ticket!r}")
+    return TicketRecord(
+        id=row.id,
+        channel=row.channel,
+        subject=row.subject or "",
+        requester_email=row.requester_email or "",
+        requester_name=row.requester_name or "",
+        recipient=row.recipient or "",
+        account_id=row.account_id,
+        verified=row.verified,
+        first_seen=row.first_seen,
+        erased=row.erased_at is not None,
+    )
+
+
+def refusals(conn: Connection, ticket: str) -> tuple[Refusal, ...]:
+    """Every right that was refused on this ticket, in order."""
+    found = events.timeline(conn, ticket, [Kind.RIGHT_REFUSED])
+    return tuple(Refusal(e.head["what"], e.head["rule"], e.head["reason"]) for e in found)
+
+
+_SPOKEN = (
+    Kind.CUSTOMER_WROTE,
+    Kind.DELIVERED,
+    Kind.DELIVERY_UNKNOWN,
+    Kind.DELIVERY_FAILED,
+    Kind.PERSON_DECIDED,
+)
+
+
+def thread(conn: Connection, ticket: str) -> tuple[Message, ...]:
+    """The conversation, in order, with what a person's decision has settled. UnknownTicket.
+
+    A decision whose reply never left settles nothing: the customer still waits for an answer to those words.
+    """
+    found = events.timeline(conn, ticket, _SPOKEN)
+    if not found:
+        ticket_record(conn, ticket)
+    spoken: dict[str, Message] = {}
+    for event in found:
+        match event.kind:
+            case Kind.CUSTOMER_WROTE:
+                spoken.update({m.key: m for m in _from_before(event)})
+                spoken[event.key] = _from_customer(event)
+            case Kind.DELIVERED | Kind.DELIVERY_UNKNOWN:
+                said = _from_us(event)
+                # A letter that was unknown and is now known keeps its place in the thread.
+                earlier = spoken.get(said.key)
+                spoken[said.key] = replace(said, seq=earlier.seq, at=earlier.at) if earlier else said
+            case Kind.DELIVERY_FAILED:
+                spoken.pop(_letter_key(event), None)
+            case _:
+                pass  # decisions settle messages, below
+    undone = {
+        d.reply_key for d in deliveries_of(conn, ticket) if d.state in (DeliveryState.REFUSED, DeliveryState.FAILED)
+    }
+    decisions = [e for e in found if e.kind is Kind.PERSON_DECIDED and e.head.get("reply_key") not in undone]
+    return _settled(tuple(spoken.values()), decisions)
+
+
+def _from_customer(event: Event) -> Message:
+    raw: Mapping[str, Any] = (event.body.json() if event.body else None) or {}
+    return Message(
+        seq=event.seq,
+        key=event.key,
+        role="customer",
+        text=str(raw.get("text", "")),
+        at=event.at,
+        subject=str(raw.get("subject", "")),
+        attachments=tuple(str(a) for a in raw.get("attachments", ())),
+        verified=event.head.get("verified") is True,
+        erased=not raw,
+        context=raw.get("context"),
+    )
+
+
+def _from_before(event: Event) -> tuple[Message, ...]:
+    """What was said before the thread came to us; it keeps the seq of the message that brought it."""
+    raw: Mapping[str, Any] = (event.body.json() if event.body else None) or {}
+    verified = event.head.get("verified") is True
+    return tuple(
+        Message(event.seq, own_key(f"{event.key}/earlier/{n}"), e["role"], e["text"], event.at, verified=verified)
+        for n, e in enumerate(raw.get("earlier", ()))
+    )
+
+
+def _letter_key(event: Event) -> str:
+    # In our own keys' room: a stranger's message id may not take a letter's place in the thread, or lose its own.
+    return own_key(f"letter/{event.head['reply_key']}")
+
+
+def _from_us(event: Event) -> Message:
+    text = event.body.text if event.body else None
+    piece = str(event.head["piece"])
+    return Message(
+        seq=event.seq,
+        key=_letter_key(event),
+        role="agent" if piece == "approved" else "assistant",
+        text=text or "",
+        at=event.at,
+        piece=piece,
+        certain=event.kind is Kind.DELIVERED,
+        erased=text is None,
+    )
+
+
+def _settled(messages: tuple[Message, ...], decisions: Sequence[Event]) -> tuple[Message, ...]:
+    """Marks each message that a decision covers: those up to the seq that the person had read."""
+    settling = [(int(d.head["settles"]), str(d.head["decision"])) for d in decisions if "settles" in d.head]
+
+    def mark(message: Message) -> Message:
+        how = next((decision for seq, decision in settling if message.seq <= seq), None)
+        return message if how is None else replace(message, settled=True, settled_how=how)
+
+    return tuple(mark(m) for m in messages)

@@ -1,0 +1,287 @@
+"""What comes in: customers' messages and the clock's ticks, each filed once, and the list of what waits."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from guards.lanes import Lane
+from ledger import lease as lease_room
+from ledger import register, reviews
+from ledger.errors import BadMessage, KeyReused, UnknownEvent
+from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, event_at, own_key
+from ledger.store import Store
+from ledger.tables import inbox, tickets
+from ledger.tables import reviews as reviews_table
+from ledger.words import canonical, digest_of, filed_name, keepable
+
+TICKET_LIMIT = 200
+"""Most characters of a ticket id; a longer one is filed under its beginning and its digest."""
+KEY_LIMIT = 200
+"""The same for a message's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """One message from before we had the thread, as the channel or a helpdesk tells it."""
+
+    role: Literal["customer", "assistant", "agent"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """What a channel hands in. All of it but ``verified`` is written by a stranger."""
+
+    ticket: str
+    key: str
+    """The message's own id, unique in its ticket: the same message, told twice, is filed once."""
+    channel: str
+    subject: str
+    requester_email: str
+    requester_name: str
+    verified: bool
+    """True only where the channel has authenticated the sender."""
+    account_id: str | None
+    recipient: str
+    """Where a reply goes. Taken from the ticket's first message, and never changed by a later one."""
+    text: str
+    attachments: tuple[str, ...] = ()
+    """Their names; what is in them is read by nobody."""
+    received_at: datetime | None = None
+    """None for now; a moment without a zone is read as UTC."""
+    context: object = None
+    """What the channel or helpdesk hands over about the account, plain JSON; None for nothing."""
+    earlier: tuple[Earlier, ...] = ()
+    """What was said in the thread before its first message here, oldest first; it is quoted to people and
+    assessed, and nothing of it was judged by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a message."""
+
+    ticket: str
+    """The id it is filed under: the given one, stripped and made storable."""
+    key: str
+    seq: int
+    first: bool
+    """False where the same message was filed before."""
+
+
+class Intake:
+    """The front door, and the list of what waits behind it."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Files into one store."""
+        self._store = store
+
+    def receive(self, message: IncomingMessage) -> Received:
+        """Files a customer's message: ticket, words, event, inbox and thread revision in one durable write.
+
+        Idempotent by (ticket, key). BadMessage without a ticket or key, or with a context that is no plain JSON;
+        KeyReused where the key came before with other words, attachments or context (the first is kept; file the
+        second under a key of its own).
+        """
+        now = self._store.now()
+        ticket, key = _filed(message.ticket, "ticket id", TICKET_LIMIT), _filed(message.key, "key", KEY_LIMIT)
+        words: dict[str, Any] = {
+            "text": keepable(message.text),
+            "subject": keepable(message.subject),
+            "attachments": [keepable(a) for a in message.attachments],
+        }
+        if message.context is not None:
+            words["context"] = message.context
+        if message.earlier:
+            words["earlier"] = [{"role": e.role, "text": keepable(e.text)} for e in message.earlier]
+        head = {
+            "channel": keepable(message.channel)[:100],
+            "verified": message.verified is True,
+            "received_at": _aware(message.received_at or now).isoformat(),
+            "characters": len(words["text"]),
+            "attachments": len(message.attachments),
+        }
+        digest = _digest(words)
+        with self._store.write(durable=True) as conn:
+            earlier = by_key(conn, ticket, key)
+            if earlier is not None:
+                _same(earlier, Kind.CUSTOMER_WROTE, digest)
+                return Received(ticket, key, earlier.seq, first=False)
+            done = append(conn, ticket, Entry(Kind.CUSTOMER_WROTE, key, head, words), at=now, actor="customer")
+            _file_ticket(conn, ticket, message, done.seq, now)
+        return Received(ticket, key, done.seq, first=True)
+
+    def close(self, ticket: str, key: str) -> Received:
+        """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket."""
+        filed = _filed(key, "key", KEY_LIMIT)
+        now = self._store.now()
+        with self._store.write(durable=True) as conn:
+            register.current(conn, ticket)
+            done = append(conn, ticket, Entry(Kind.CUSTOMER_CLOSED, filed), at=now, actor="customer")
+            if done.first:
+                register.note_revision(conn, ticket, done.seq)
+        return Received(ticket, filed, done.seq, done.first)
+
+    def tick(self) -> tuple[str, ...]:
+        """Files a deadline_passed event for each open review whose time is over by the store's clock; each
+        deadline is told once. Returns the tickets."""
+        now = self._store.now()
+        table = reviews_table
+        due = select(table.c.id, table.c.ticket_id, table.c.due_at).where(
+            table.c.state == "open",
+            table.c.due_at <= now,
+            (table.c.told_due_at.is_(None)) | (table.c.told_due_at < table.c.due_at),
+        )
+        told = []
+        with self._store.write(durable=True) as conn:
+            for row in conn.execute(due.order_by(table.c.due_at)).all():
+                head = {"review": row.id, "due_at": row.due_at.isoformat()}
+                entry = Entry(Kind.DEADLINE_PASSED, own_key(f"deadline/{row.id}/{row.due_at.isoformat()}"), head)
+                append(conn, row.ticket_id, entry, at=now, actor="clock")
+                conn.execute(update(table).where(table.c.id == row.id).values(told_due_at=row.due_at))
+                told.append(row.ticket_id)
+        return tuple(told)
+
+    def next_unhandled(self, ticket: str) -> Event | None:
+        """The ticket's oldest event that waits; None where the worker has caught up."""
+        with self._store.read() as conn:
+            seq = conn.execute(
+                select(func.min(inbox.c.seq)).where(inbox.c.ticket_id == ticket, inbox.c.state == "waiting")
+            ).scalar_one_or_none()
+            return None if seq is None else event_at(conn, seq)
+
+    def tickets_with_work(self) -> tuple[str, ...]:
+        """The tickets with a waiting event; whose has waited longest comes first."""
+        with self._store.read() as conn:
+            query = (
+                select(inbox.c.ticket_id)
+                .where(inbox.c.state == "waiting")
+                .group_by(inbox.c.ticket_id)
+                .order_by(func.min(inbox.c.seq))
+            )
+            return tuple(conn.execute(query).scalars())
+
+    def mark_handled(self, seq: int) -> None:
+        """The worker is done with an event; doing it twice is harmless. UnknownEvent."""
+        with self._store.write() as conn:
+            _waiting(conn, seq)
+            _settle(conn, seq, "handled", self._store.now())
+
+    def mark_failed(self, seq: int, error: BaseException | str) -> int:
+        """Records that running an event failed, and returns how often it has now; it goes on waiting."""
+        now = self._store.now()
+        with self._store.write() as conn:
+            event, failures = _waiting(conn, seq)
+            failures += 1
+            conn.execute(update(inbox).where(inbox.c.seq == seq).values(failures=failures))
+            name = error if isinstance(error, str) else type(error).__name__
+            entry = Entry(
+                Kind.EVENT_FAILED,
+                own_key(f"failed/{seq}/{failures}"),
+                {"event": seq, "failures": failures, "error": keepable(name)[:100]},
+                body=str(error),
+            )
+            append(conn, event.ticket, entry, at=now, actor="worker")
+        return failures
+
+    def give_up(self, seq: int) -> None:
+        """Stops trying an event, so that the ones behind it are not lost, and calls a person: the ticket's floor
+        rises to lane 3 and a review is open. UnknownEvent."""
+        now = self._store.now()
+        with self._store.write(durable=True) as conn:
+            event, failures = _waiting(conn, seq)
+            if not _settle(conn, seq, "given_up", now):
+                return
+            head = {"event": seq, "failures": failures}
+            entry = Entry(Kind.EVENT_GIVEN_UP, own_key(f"given_up/{seq}"), head)
+            append(conn, event.ticket, entry, at=now, actor="worker")
+            register.raise_floor(conn, event.ticket, Lane.HUMAN_OWNED, at=now, actor="ledger")
+            reviews.call_a_person(
+                conn, event.ticket, "event_given_up", review_id=self._store.new_id(), cause=seq, at=now
+            )
+
+    def failures(self, seq: int) -> int:
+        """How often running an event has failed. UnknownEvent."""
+        with self._store.read() as conn:
+            return _waiting(conn, seq)[1]
+
+    def lease(self, ticket: str, holder: str, seconds: float = 60.0) -> AbstractContextManager[lease_room.Lease]:
+        """The sole right to run a ticket, for the length of a ``with`` block; LeaseHeld where another has it.
+
+        It holds between processes and ends after ``seconds`` where its holder has crashed; ``renew`` it where the
+        work takes longer.
+        """
+        return lease_room.lease(self._store, ticket, holder, seconds)
+
+
+def _filed(name: str, what: str, limit: int) -> str:
+    filed = filed_name(name, limit)
+    if not filed or filed == HOUSE:
+        raise BadMessage(f"a message needs a {what}; got {name!r}")
+    # A stranger's message id may not pass for one of the ledger's own keys.
+    return filed if not filed.startswith(OWN) else f"={filed}"
+
+
+def _digest(words: dict[str, Any]) -> str:
+    try:
+        return digest_of(canonical(words))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadMessage(f"a message's context must be plain JSON: {error}") from error
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _same(earlier: Event, kind: Kind, digest: str) -> None:
+    if earlier.kind is not kind:
+        raise KeyReused(earlier.ticket, earlier.key, earlier.kind.value, kind.value)
+    kept: Body | None = earlier.body
+    if kept is None or kept.digest != digest:
+        raise KeyReused(earlier.ticket, earlier.key, f"text {kept.digest if kept else 'none'}", f"text {digest}")
+
+
+def _file_ticket(conn: Connection, ticket: str, message: IncomingMessage, seq: int, now: datetime) -> None:
+    known = conn.execute(select(tickets.c.account_id, tickets.c.erased_at).where(tickets.c.id == ticket)).first()
+    if known is None:
+        conn.execute(
+            insert(tickets),
+            {
+                "id": ticket,
+                "channel": keepable(message.channel)[:100],
+                "subject": keepable(message.subject),
+                "requester_email": keepable(message.requester_email),
+                "requester_name": keepable(message.requester_name),
+                "recipient": keepable(message.recipient).strip(),
+                "account_id": keepable(message.account_id) if message.account_id is not None else None,
+                "verified": message.verified is True,
+                "first_seen": now,
+            },
+        )
+        register.create(conn, ticket, seq)
+        return
+    register.note_revision(conn, ticket, seq)
+    # One unverified or differing sender in the thread, and nothing of the account may be told in it any more.
+    if message.verified is not True or message.account_id != known.account_id:
+        conn.execute(update(tickets).where(tickets.c.id == ticket).values(verified=False))
+
+
+def _waiting(conn: Connection, seq: int) -> tuple[Event, int]:
+    row = conn.execute(select(inbox.c.failures).where(inbox.c.seq == seq)).first()
+    event = event_at(conn, seq)
+    if row is None or event is None:
+        raise UnknownEvent(f"event {seq} is not one the worker acts on")
+    return event, row.failures
+
+
+def _settle(conn: Connection, seq: int, state: str, now: datetime) -> bool:
+    done = conn.execute(
+        update(inbox).where(inbox.c.seq == seq, inbox.c.state == "waiting").values(state=state, settled_at=now)
+    )
+    return done.rowcount == 1

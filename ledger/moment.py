@@ -1,0 +1,124 @@
+"""What the ledger says now, for the gate: re-read in the very transaction that lets a text go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from guards.gate import Letter, Moment, Permit, Piece, Refusal, may_leave
+from ledger import register
+from ledger.errors import UnknownTicket
+from ledger.events import Kind, latest
+from ledger.register import Register
+from ledger.tables import halts, outbox, tickets
+from ledger.words import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """What the policy release in force says about leaving; the caller loads it, the ledger knows the rest."""
+
+    version: str
+    phase_sends: bool
+    """False in observe-only."""
+    open_families: frozenset[str]
+    """The issue families to which roll-out gives lane 1."""
+    notice_digests: frozenset[str]
+    """SHA-256 of every approved notice as it would read now for this ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Autonomy is stopped, for one family or for all."""
+
+    seq: int
+    family: str | None
+    """None stops all."""
+    by: str
+    at: datetime
+
+
+_HALTS = select(halts).where(halts.c.resumed_by.is_(None)).order_by(halts.c.seq)
+_RECIPIENT = select(tickets.c.recipient).where(tickets.c.id == bindparam("ticket"))
+_OTHERS = (
+    select(func.count())
+    .select_from(outbox)
+    .where(
+        outbox.c.ticket_id == bindparam("ticket"),
+        outbox.c.piece == bindparam("piece"),
+        outbox.c.state.in_(["intent", "sending", "sent", "unknown"]),
+        outbox.c.proposed_by > bindparam("settled_by"),
+        outbox.c.reply_key != bindparam("besides"),
+    )
+)
+
+
+def halts_now(conn: Connection) -> tuple[Halt, ...]:
+    """The halts in force, oldest first."""
+    return tuple(Halt(row.seq, row.family, row.by, row.at) for row in conn.execute(_HALTS))
+
+
+def families_of(conn: Connection, ticket: str) -> frozenset[str]:
+    """The issue families of the latest lane_assigned event; empty where no lane was assigned yet."""
+    assigned = latest(conn, ticket, Kind.LANE_ASSIGNED)
+    found = assigned.head.get("families", []) if assigned else []
+    return frozenset(str(f) for f in found)
+
+
+def is_halted(conn: Connection, families: frozenset[str]) -> bool:
+    """True where a halt covers all, or one of the families; of unknown families, any halt stops it."""
+    in_force = halts_now(conn)
+    return any(h.family is None or h.family in families or not families for h in in_force)
+
+
+def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime, reply_key: str) -> Moment:
+    """Everything the gate asks about, as it stands in this transaction; ``reply_key``'s own row not counted."""
+    families = families_of(conn, held.ticket)
+    recipient = conn.execute(_RECIPIENT, {"ticket": held.ticket}).one_or_none()
+    if recipient is None:
+        raise UnknownTicket(f"no ticket {held.ticket!r}")
+    return Moment(
+        ticket=held.ticket,
+        lane=held.lane,
+        epoch=held.epoch,
+        revision=held.revision,
+        release=view.version,
+        phase_sends=view.phase_sends,
+        family_open=bool(families) and families <= view.open_families,
+        halted=is_halted(conn, families),
+        claimed=held.claimed_by is not None,
+        recipient=recipient.recipient or "",
+        notice_digests=view.notice_digests,
+        notices_sent=_others(conn, held, Piece.NOTICE, reply_key),
+        now=now,
+    )
+
+
+def judge(
+    conn: Connection, letter: Letter, body: str | None, view: ReleaseView, now: datetime, reply_key: str
+) -> Permit | Refusal:
+    """May this letter leave now? The ledger's own checks, then the gate's. Asked in a write transaction.
+
+    The ledger's: the body is there and is what the digest says (I6), the ticket has an address, and a thread is
+    asked one clarifying question between two decisions of a person, not a series. UnknownTicket.
+    """
+    held = register.current(conn, letter.ticket)
+    moment = moment_of(conn, held, view, now, reply_key)
+    what = f"send the {letter.piece.value}"
+    if body is None:
+        return Refusal(what, "erased", "the text has been erased")
+    if digest_of(body) != letter.digest:
+        return Refusal(what, "digest", "the text is not the one that was judged")
+    if not moment.recipient:
+        return Refusal(what, "recipient", "the ticket record holds no address to send to")
+    if letter.piece is Piece.QUESTION and _others(conn, held, Piece.QUESTION, reply_key):
+        return Refusal(what, "one_question", "one clarifying question has been asked already")
+    return may_leave(letter, moment)
+
+
+def _others(conn: Connection, held: Register, piece: Piece, reply_key: str) -> int:
+    """Letters of a kind that are on their way or gone since a person last settled the thread."""
+    asked = {"ticket": held.ticket, "piece": piece.value, "settled_by": held.settled_by, "besides": reply_key}
+    return conn.execute(_OTHERS, asked).scalar_one()

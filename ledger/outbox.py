@@ -1,0 +1,160 @@
+"""The post room's view of the ledger: what waits, whether it may leave this moment, and what became of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from guards.gate import Letter, Piece, Refusal
+from ledger import letters, moment, reviews
+from ledger.errors import WrongState
+from ledger.events import Entry, Kind, append, own_key
+from ledger.letters import Delivery, DeliveryState
+from ledger.moment import ReleaseView
+from ledger.store import Store
+from ledger.words import keepable
+
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+# A channel's error often names the customer's address, and a head outlives erasure.
+
+ACTOR = "post"
+"""The actor of everything that is written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A letter that the ledger has let go; send exactly these bytes, with the reply key as idempotency key."""
+
+    reply_key: str
+    letter: Letter
+    body: bytes
+    """UTF-8."""
+
+
+class PostLedger:
+    """The post room's hand in the ledger: intent -> sending -> sent, failed or unknown; or refused."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Works on one store."""
+        self._store = store
+
+    def waiting(self) -> tuple[str, ...]:
+        """The reply keys of the letters that may be begun, in the order they were proposed."""
+        with self._store.read() as conn:
+            return tuple(d.reply_key for d in letters.in_state(conn, DeliveryState.INTENT))
+
+    def delivery(self, reply_key: str) -> Delivery:
+        """The letter and its state. UnknownLetter."""
+        with self._store.read() as conn:
+            return letters.get(conn, reply_key)
+
+    def unknowns(self) -> tuple[Delivery, ...]:
+        """The letters of which nobody knows whether they arrived: for a person to look at."""
+        with self._store.read() as conn:
+            return letters.in_state(conn, DeliveryState.UNKNOWN)
+
+    def begin(self, reply_key: str, view: ReleaseView) -> Sending | Refusal:
+        """The moment of effect: may this letter leave now? One durable transaction re-reads everything.
+
+        A letter whose right died becomes ``refused``, is recorded as such, and calls a person where nothing else
+        will wake one. A letter that was begun before is refused here without a record (rule ``state``): two post
+        rooms may race, and one delivers. UnknownLetter.
+        """
+        with self._store.write(durable=True) as conn:
+            now = self._store.now()  # asked once the lock is ours: waiting for it may outlast an approval
+            held = letters.get(conn, reply_key)
+            what = f"send the {held.letter.piece.value}"
+            if held.state is not DeliveryState.INTENT:
+                return Refusal(what, "state", f"it is {held.state.value} already")
+            answer = moment.judge(conn, held.letter, held.body.text, view, now, reply_key)
+            if isinstance(answer, Refusal):
+                return self._refuse(conn, held, answer, now)
+            letters.move(conn, reply_key, DeliveryState.SENDING, now)
+            self._tell(conn, held, Kind.DELIVERY_STARTED, "started", now)
+            assert held.body.text is not None
+            return Sending(reply_key, held.letter, held.body.text.encode("utf-8"))
+
+    def sent(self, reply_key: str, provider_ref: str = "") -> None:
+        """The channel took it. Said twice, the first stands. UnknownLetter; WrongState where it was not begun."""
+        now = self._store.now()
+        with self._store.write(durable=True) as conn:
+            held = self._begun(conn, reply_key, DeliveryState.SENT)
+            if held is None:
+                return
+            letters.move(conn, reply_key, DeliveryState.SENT, now, provider_ref=provider_ref)
+            self._tell(conn, held, Kind.DELIVERED, "delivered", now)
+
+    def failed(self, reply_key: str, error: str) -> None:
+        """The channel said that it did not take it; a person is called. UnknownLetter, WrongState."""
+        with self._store.write(durable=True) as conn:
+            self._end(conn, reply_key, DeliveryState.FAILED, Kind.DELIVERY_FAILED, error)
+
+    def unknown(self, reply_key: str, error: str) -> None:
+        """Nobody knows whether the channel took it; no machine tries again, and a person is called. UnknownLetter,
+        WrongState."""
+        with self._store.write(durable=True) as conn:
+            self._end(conn, reply_key, DeliveryState.UNKNOWN, Kind.DELIVERY_UNKNOWN, error)
+
+    def recover(self, older_than: timedelta = timedelta(0)) -> tuple[str, ...]:
+        """After a crash: each letter that was left in ``sending`` so long becomes unknown. Returns their reply keys.
+
+        Call it when a post room starts. A letter that another post room still has in its hands becomes unknown
+        too, and ``sent`` when that one says so.
+        """
+        begun_before = self._store.now() - older_than
+        with self._store.write(durable=True) as conn:
+            left = letters.in_state(conn, DeliveryState.SENDING)
+            if older_than:  # else all: another machine's clock may run ahead of ours
+                left = tuple(d for d in left if d.changed_at <= begun_before)
+            for held in left:
+                error = "the post room stopped between handing it over and hearing back"
+                self._end(conn, held.reply_key, DeliveryState.UNKNOWN, Kind.DELIVERY_UNKNOWN, error)
+        return tuple(held.reply_key for held in left)
+
+    def _begun(self, conn: Connection, reply_key: str, to: DeliveryState) -> Delivery | None:
+        """The letter where it may go to that state; None where it is there already."""
+        held = letters.get(conn, reply_key)
+        if held.state is to:
+            return None
+        # Unknown may still be cleared up: a channel that answers late, or a slower post room, knows better.
+        if held.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+            raise WrongState(f"letter {reply_key!r} is {held.state.value}: it cannot become {to.value}")
+        return held
+
+    def _end(self, conn: Connection, reply_key: str, to: DeliveryState, kind: Kind, error: str) -> None:
+        held = self._begun(conn, reply_key, to)
+        if held is None:
+            return
+        now = self._store.now()
+        letters.move(conn, reply_key, to, now)
+        cause = self._tell(conn, held, kind, to.value, now, error)
+        self._call(conn, held, kind.value, cause, now)
+
+    def _refuse(self, conn: Connection, held: Delivery, refusal: Refusal, now: datetime) -> Refusal:
+        letters.move(conn, held.reply_key, DeliveryState.REFUSED, now)
+        more = {"reply_key": held.reply_key, "piece": held.letter.piece.value}
+        told = letters.note_refusal(
+            conn, held.letter.ticket, f"begin/{held.reply_key}", refusal, at=now, actor=ACTOR, more=more
+        )
+        # What the customer wrote since waits in the inbox and will be answered; else nobody would notice.
+        if refusal.rule != "revision" and held.letter.piece is not Piece.NOTICE:
+            self._call(conn, held, "reply_refused", held.proposed_by, now)
+        return told
+
+    def _call(self, conn: Connection, held: Delivery, why: str, cause: int, now: datetime) -> None:
+        reviews.call_a_person(conn, held.letter.ticket, why, review_id=self._store.new_id(), cause=cause, at=now)
+
+    def _tell(self, conn: Connection, held: Delivery, kind: Kind, step: str, now: datetime, error: str = "") -> int:
+        head = {
+            "reply_key": held.reply_key,
+            "piece": held.letter.piece.value,
+            "digest": held.letter.digest,
+            "error": _ADDRESS.sub("<address>", keepable(error))[:200],
+        }
+        entry = Entry(kind, own_key(f"post/{held.reply_key}/{step}"), head)
+        return append(conn, held.letter.ticket, entry, at=now, actor=ACTOR, body=held.body).seq

@@ -1,0 +1,336 @@
+"""What a named person decides. The only room from which a lane falls or a text of a person's goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from guards.gate import Refusal
+from guards.lanes import Lane
+from guards.triggers import Level, Trigger
+from ledger import events, letters, register, reviews
+from ledger.deciding import Act, who_closed
+from ledger.decisions import (
+    ActionResult,
+    Decision,
+    DecisionKind,
+    PacketRating,
+    Seen,
+    Signature,
+    check_seen,
+)
+from ledger.erasure import erase_words
+from ledger.errors import (
+    AlreadyClaimed,
+    AlreadyDecided,
+    StaleDecision,
+    UnknownOpening,
+)
+from ledger.events import HOUSE, Entry, Kind, own_key
+from ledger.moment import Halt, ReleaseView, halts_now
+from ledger.register import Register
+from ledger.reviews import Review
+from ledger.store import Store
+from ledger.tables import halts
+from ledger.words import digest_of, keepable
+
+APPROVAL_LASTS = timedelta(hours=1)
+"""How long an approved text may wait for the post room."""
+
+
+class PeopleLedger:
+    """A person's hand in the ledger.
+
+    Each decision is signed (``Signature``: by, reason, key), is written as a person_decided event that waits for
+    the worker, and is idempotent by its key. Those that answer, lower or close say what the person had ``Seen``, and
+    raise StaleDecision where that has changed. AlreadyDecided where the key has decided something else, or where
+    the review is closed. UnknownTicket and UnknownReview throughout.
+    """
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Works on one store."""
+        self._store = store
+
+    # --- whose thread it is ---
+
+    def claim(self, ticket: str, sign: Signature) -> Decision:
+        """Takes the thread: from here on no notice and no answer of the assistant's leaves. AlreadyClaimed."""
+        with self._deciding(ticket, sign, DecisionKind.CLAIMED) as act:
+            if act.earlier is None:
+                holder = act.held.claimed_by
+                if holder is not None and holder != sign.by:
+                    raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
+                act.write()
+                act.set_register(claimed_by=sign.by)
+                act.tell(Kind.THREAD_CLAIMED, "claimed")
+        return act.decision()
+
+    def release(self, ticket: str, sign: Signature) -> Decision:
+        """Gives the thread free for another person; also another's, by name and reason."""
+        with self._deciding(ticket, sign, DecisionKind.RELEASED) as act:
+            if act.earlier is None:
+                act.write({"held_by": act.held.claimed_by})
+                act.set_register(claimed_by=None)
+                act.tell(Kind.THREAD_RELEASED, "released")
+        return act.decision()
+
+    # --- texts ---
+
+    def approve(
+        self,
+        review: str,
+        body: bytes,
+        seen: Seen,
+        sign: Signature,
+        view: ReleaseView,
+        *,
+        lasts: timedelta = APPROVAL_LASTS,
+    ) -> Decision:
+        """Says yes to the review's draft, byte for byte, and puts it in the outbox.
+
+        The approval is bound to ticket, digest, the ticket's own recipient, epoch, thread revision and release, and
+        runs out after ``lasts``. StaleDecision, saying what changed; NothingToApprove without a draft; AlreadyClaimed
+        by another; CannotLeave where the gate refuses (no address). Ends the review and the open answers.
+        """
+        digest = digest_of(body)
+        args = {"review": review, "digest": digest}
+        with self._deciding_review(review, sign, DecisionKind.APPROVED, args) as act:
+            if act.earlier is None:
+                draft = act.draft_seen(seen)
+                if draft.digest != digest:
+                    raise StaleDecision(["the text is not the draft that was shown; edit and approve it instead"])
+                act.answer(body.decode("utf-8"), view, lasts, {})
+        return act.decision()
+
+    def edit_and_approve(
+        self,
+        review: str,
+        text: str,
+        seen: Seen,
+        sign: Signature,
+        view: ReleaseView,
+        *,
+        lasts: timedelta = APPROVAL_LASTS,
+    ) -> Decision:
+        """As ``approve``, for a text that the person made of the draft they were shown."""
+        kept = keepable(text)
+        args = {"review": review, "digest": digest_of(kept)}
+        with self._deciding_review(review, sign, DecisionKind.EDITED_AND_APPROVED, args) as act:
+            if act.earlier is None:
+                draft = act.draft_seen(seen)
+                act.answer(kept, view, lasts, {"draft_digest": draft.digest})
+        return act.decision()
+
+    def answer_myself(
+        self,
+        ticket: str,
+        text: str,
+        seen: Seen,
+        sign: Signature,
+        view: ReleaseView,
+        *,
+        lasts: timedelta = APPROVAL_LASTS,
+    ) -> Decision:
+        """Sends the person's own words; an open review ends with it. The way to answer in lane 3. Errors as
+        ``approve``, but no draft is needed."""
+        kept = keepable(text)
+        with self._deciding(ticket, sign, DecisionKind.ANSWERED, {"digest": digest_of(kept)}) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                act.answer(kept, view, lasts, {})
+        return act.decision()
+
+    def reject(self, review: str, seen: Seen, sign: Signature) -> Decision:
+        """Says no to the draft. The review stays open without it: the customer still waits for an answer."""
+        with self._deciding_review(review, sign, DecisionKind.REJECTED, {"review": review}) as act:
+            if act.earlier is None:
+                draft = act.draft_seen(seen)
+                act.write({"draft_digest": draft.digest})
+                act.set_review(draft_body=None, revision=act.open_review.revision + 1, revised_at=act.now)
+        return act.decision()
+
+    # --- where it belongs ---
+
+    def change_lane(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
+        """Sets the conversation's lane: up, or down. Down also lowers every open answer that stands higher.
+
+        StaleDecision where the person did not see what the lane stands on now.
+        """
+        to = Lane.read(to)
+        with self._deciding(ticket, sign, DecisionKind.LANE_CHANGED, {"to": int(to)}) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                act.write({"from": int(act.held.lane)})
+                if to > act.held.floor:
+                    register.raise_floor(act.conn, ticket, to, at=act.now, actor=sign.by)
+                act.lower_to(to)
+        return act.decision()
+
+    def correct_triggers(self, ticket: str, levels: Mapping[Trigger, Level], sign: Signature) -> Decision:
+        """Records which levels the triggers should have had; evidence for the next policy, no change to this lane."""
+        corrected = {trigger.value: level.word for trigger, level in levels.items()}
+        with self._deciding(ticket, sign, DecisionKind.TRIGGERS_CORRECTED, {"levels": corrected}) as act:
+            if act.earlier is None:
+                act.write()
+        return act.decision()
+
+    def route(self, review: str, queue: str, sign: Signature) -> Decision:
+        """Sends an open review to a queue; later packets do not change it back."""
+        chosen = keepable(queue).strip()[:200]
+        args = {"review": review, "to": chosen}
+        with self._deciding_review(review, sign, DecisionKind.ROUTED, args) as act:
+            if act.earlier is None:
+                act.write({"from": act.open_review.queue})
+                act.set_review(routed_to=chosen)
+        return act.decision()
+
+    def decide_action(self, ticket: str, opening: int, result: ActionResult, sign: Signature) -> Decision:
+        """Ends an open action: it was done elsewhere, or it is declined. UnknownOpening."""
+        args = {"opening": opening, "result": result.value}
+        with self._deciding(ticket, sign, DecisionKind.ACTION_DECIDED, args) as act:
+            if act.earlier is None:
+                found = next((o for o in act.held.actions if o.id == opening), None)
+                if found is None:
+                    raise UnknownOpening(f"ticket {ticket!r} has no open action {opening}")
+                act.write({"action": found.name})
+                act.close_openings(only=opening)
+        return act.decision()
+
+    def hand_back(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
+        """Gives the conversation back to the assistant at a lane: the floor falls to it (never rises by this), all
+        answers and actions are closed, the open review ends, and the words so far are settled. StaleDecision."""
+        to = Lane.read(to)
+        with self._deciding(ticket, sign, DecisionKind.HANDED_BACK, {"to": int(to)}) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                act.write({"settles": act.held.revision, "from": int(act.held.lane)})
+                act.close_openings()
+                act.lower_to(min(to, act.held.floor))
+                act.set_register(claimed_by=None, settled_by=act.seq)
+                act.close_review()
+                act.tell(Kind.HANDED_BACK, "handed_back", {"to": int(to)})
+        return act.decision()
+
+    def resolve(self, ticket: str, seen: Seen, sign: Signature, outcome: str = "resolved") -> Decision:
+        """Ends the work on the ticket: openings and review are closed, the assistant's waiting answers are withdrawn and
+        the words so far are settled; the floor stays where it is. ``outcome`` is a code (at most 100 characters), not prose. StaleDecision."""
+        args = {"outcome": keepable(outcome)[:100]}
+        with self._deciding(ticket, sign, DecisionKind.RESOLVED, args) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                over = Refusal("send the reply", "resolved", "a person has resolved the ticket")
+                letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)
+                act.write({"settles": act.held.revision})
+                act.close_openings()
+                act.set_register(claimed_by=None, settled_by=act.seq)
+                act.close_review()
+        return act.decision()
+
+    def rate_packet(self, review: str, rating: PacketRating, sign: Signature) -> Decision:
+        """Says whether a review's packet helped; also after the review was closed."""
+        args = {"review": review, "rating": rating.value}
+        with self._deciding_review(review, sign, DecisionKind.PACKET_RATED, args, also_closed=True) as act:
+            if act.earlier is None:
+                act.write()
+        return act.decision()
+
+    # --- the whole house ---
+
+    def halt(self, family: str | None, sign: Signature) -> Halt:
+        """Stops autonomy at once, for one issue family or, with None, for all: no assistant's text begins to leave
+        from here on, whatever was proposed before. Halted already, the earlier halt is returned."""
+        now = self._store.now()
+        # An empty family would name nothing and stop nothing: whoever says it wants everything stopped.
+        stopped = keepable(family).strip() or None if family is not None else None
+        with self._store.write(durable=True) as conn:
+            for held in halts_now(conn):
+                if held.family == stopped:
+                    return held
+            done = self._tell_house(conn, Kind.HALTED, stopped, sign, now)
+            conn.execute(insert(halts).values(seq=done.seq, family=stopped, by=sign.by, at=now))
+            return Halt(done.seq, stopped, sign.by, now)
+
+    def resume(self, family: str | None, sign: Signature) -> tuple[Halt, ...]:
+        """Ends the halt of one family, or with None the halt of all (families halted by name stay halted). Returns
+        the halts that remain."""
+        now = self._store.now()
+        with self._store.write(durable=True) as conn:
+            ended = [h for h in halts_now(conn) if h.family == family]
+            if ended:
+                done = self._tell_house(conn, Kind.RESUMED, family, sign, now)
+                for halt in ended:
+                    conn.execute(update(halts).where(halts.c.seq == halt.seq).values(resumed_by=done.seq))
+            return halts_now(conn)
+
+    def erase(self, ticket: str, sign: Signature) -> Decision:
+        """Erases every word and address of the ticket; events, digests and decisions stay. What had not begun to
+        leave does not leave; what waits in the inbox is dropped; an open review ends. It cannot be undone."""
+        with self._deciding(ticket, sign, DecisionKind.ERASED) as act:
+            if act.earlier is None:
+                refusal = Refusal("send the letter", "erased", "the ticket's words have been erased")
+                letters.withdraw(act.conn, ticket, refusal, at=act.now, actor=sign.by, approved_too=True)
+                act.close_openings()
+                erase_words(act.conn, ticket, act.now)
+                act.write(inbox=False)
+                act.close_review()
+                act.tell(Kind.WORDS_ERASED, "erased")
+        self._store.forget_erased()
+        return act.decision()
+
+    # --- within ---
+
+    def _tell_house(
+        self, conn: Connection, kind: Kind, family: str | None, sign: Signature, now: datetime
+    ) -> events.Record:
+        # The key is fresh each time: a halt told twice must halt again where somebody resumed in between.
+        key = own_key(f"house/{sign.key}/{self._store.new_id()}")
+        entry = Entry(kind, key, {"family": family}, {"reason": sign.reason})
+        return events.append(conn, HOUSE, entry, at=now, actor=sign.by)
+
+    @contextmanager
+    def _deciding(
+        self, ticket: str, sign: Signature, kind: DecisionKind, args: Mapping[str, Any] | None = None
+    ) -> Iterator[Act]:
+        with self._store.write(durable=True) as conn:
+            held = register.current(conn, ticket)
+            review = reviews.open_review_of(conn, ticket)
+            act = self._act(conn, held, review, sign, kind, args or {})
+            yield act
+            act.finish()
+
+    @contextmanager
+    def _deciding_review(
+        self,
+        review: str,
+        sign: Signature,
+        kind: DecisionKind,
+        args: Mapping[str, Any],
+        *,
+        also_closed: bool = False,
+    ) -> Iterator[Act]:
+        with self._store.write(durable=True) as conn:
+            found = reviews.get(conn, review)
+            act = self._act(conn, register.current(conn, found.ticket), found, sign, kind, args)
+            if act.earlier is None and not found.open and not also_closed:
+                raise AlreadyDecided(who_closed(conn, found))
+            yield act
+            act.finish()
+
+    def _act(
+        self,
+        conn: Connection,
+        held: Register,
+        review: Review | None,
+        sign: Signature,
+        kind: DecisionKind,
+        args: Mapping[str, Any],
+    ) -> Act:
+        act = Act(conn, self._store, held, review, sign, kind, args, self._store.now())
+        act.look_back()
+        return act

@@ -1,0 +1,205 @@
+"""The lane register: a floor for the conversation and a lane for each open answer and action. It only rises here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from guards.lanes import Lane
+from ledger.errors import OnlyAPersonLowers, UnknownOpening, UnknownTicket
+from ledger.events import Entry, Kind, append, own_key
+from ledger.tables import openings, registers
+
+
+class OpeningKind(StrEnum):
+    """What can be open on a ticket."""
+
+    ANSWER = "answer"
+    ACTION = "action"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One answer that is owed, or one action that is asked for."""
+
+    id: int
+    kind: OpeningKind
+    name: str
+    """Which action (``refund``); empty for an answer."""
+    lane: Lane
+    opened_by: int
+    """The seq of the event that opened it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What the ledger holds of a ticket's lane, at one moment."""
+
+    ticket: str
+    floor: Lane
+    epoch: int
+    """Counts raises. A right of an older epoch is dead."""
+    revision: int
+    """The seq of what the customer wrote last."""
+    claimed_by: str | None
+    settled_by: int
+    """The seq of the last decision by which a person answered, resolved or handed back; 0 for none."""
+    openings: tuple[Opening, ...]
+    """Those still open, oldest first."""
+
+    @property
+    def lane(self) -> Lane:
+        """What text may leave by: the highest of the floor and the open answers."""
+        return max([self.floor, *(o.lane for o in self.answers)])
+
+    @property
+    def answers(self) -> tuple[Opening, ...]:
+        """The open answers, oldest first."""
+        return tuple(o for o in self.openings if o.kind is OpeningKind.ANSWER)
+
+    @property
+    def actions(self) -> tuple[Opening, ...]:
+        """The open actions. They do not silence an answer: the policy may be explained while one waits."""
+        return tuple(o for o in self.openings if o.kind is OpeningKind.ACTION)
+
+
+_READ = select(registers).where(registers.c.ticket_id == bindparam("ticket"))
+# Compiles to the same on SQLite, whose write transactions already exclude each other.
+_HELD = _READ.with_for_update()
+_OPEN = (
+    select(openings)
+    .where(openings.c.ticket_id == bindparam("ticket"), openings.c.state == "open")
+    .order_by(openings.c.id)
+)
+
+
+def create(conn: Connection, ticket: str, revision: int) -> None:
+    """The register of a ticket seen for the first time: floor lane 1, epoch 0."""
+    first = {"floor": int(Lane.AUTONOMOUS), "epoch": 0, "revision": revision, "settled_by": 0}
+    conn.execute(insert(registers), {"ticket_id": ticket, **first})
+
+
+def current(conn: Connection, ticket: str) -> Register:
+    """The register as it stands. In a write transaction it cannot change before the commit. UnknownTicket."""
+    writes = conn.get_execution_options().get("lanewise_write")
+    row = conn.execute(_HELD if writes else _READ, {"ticket": ticket}).first()
+    if row is None:
+        raise UnknownTicket(f"no ticket {ticket!r}")
+    found = conn.execute(_OPEN, {"ticket": ticket})
+    return Register(
+        ticket=ticket,
+        floor=Lane.read(row.floor),
+        epoch=row.epoch,
+        revision=row.revision,
+        claimed_by=row.claimed_by,
+        settled_by=row.settled_by,
+        openings=tuple(Opening(o.id, OpeningKind(o.kind), o.name, Lane.read(o.lane), o.opened_by) for o in found),
+    )
+
+
+def note_revision(conn: Connection, ticket: str, seq: int) -> None:
+    """The customer wrote: ``seq`` is the thread's revision from here on."""
+    conn.execute(
+        update(registers).where(registers.c.ticket_id == ticket, registers.c.revision < seq).values(revision=seq)
+    )
+
+
+def raise_floor(conn: Connection, ticket: str, to: object, *, at: datetime, actor: str) -> Register:
+    """Raises the conversation's floor to a lane; a lower lane changes nothing, an unknown one is lane 3."""
+    before, lane = current(conn, ticket), Lane.read(to)
+    if lane > before.floor:
+        conn.execute(update(registers).where(registers.c.ticket_id == ticket).values(floor=int(lane)))
+    return _told(conn, before, what="floor", at=at, actor=actor)
+
+
+def open_one(
+    conn: Connection,
+    ticket: str,
+    kind: OpeningKind,
+    opened_by: int,
+    lane: object,
+    *,
+    at: datetime,
+    actor: str,
+    name: str = "",
+) -> Register:
+    """Opens an answer or action at max(floor, lane). Opened before by the same event, it is raised instead;
+    one that was closed meanwhile stays closed."""
+    before = current(conn, ticket)
+    wanted = max(before.floor, Lane.read(lane))
+    row = conn.execute(
+        select(openings.c.id, openings.c.state).where(
+            openings.c.ticket_id == ticket,
+            openings.c.kind == kind.value,
+            openings.c.opened_by == opened_by,
+            openings.c.name == name,
+        )
+    ).first()
+    if row is None:
+        conn.execute(
+            insert(openings).values(
+                ticket_id=ticket,
+                kind=kind.value,
+                name=name,
+                lane=int(wanted),
+                state="open",
+                opened_by=opened_by,
+            )
+        )
+    elif row.state == "open":
+        _raise_row(conn, row.id, wanted)
+    return _told(conn, before, what=kind.value, at=at, actor=actor)
+
+
+def raise_opening(conn: Connection, ticket: str, opening: int, to: object, *, at: datetime, actor: str) -> Register:
+    """Raises one open answer or action; a lower lane changes nothing. UnknownOpening where it is not open."""
+    before = current(conn, ticket)
+    found = _find(before, opening)
+    _raise_row(conn, opening, Lane.read(to))
+    return _told(conn, before, what=found.kind.value, at=at, actor=actor)
+
+
+def close_answer(conn: Connection, ticket: str, opening: int) -> Register:
+    """Closes an answer that no longer holds the lane up. OnlyAPersonLowers where the lane would fall by it."""
+    before = current(conn, ticket)
+    found = _find(before, opening)
+    after = replace(before, openings=tuple(o for o in before.openings if o.id != found.id))
+    if after.lane < before.lane or found.kind is OpeningKind.ACTION:
+        raise OnlyAPersonLowers(
+            f"ticket {ticket!r}: closing {found.kind.value} {opening} in lane {int(found.lane)} takes a person's "
+            "decision"
+        )
+    conn.execute(update(openings).where(openings.c.id == found.id).values(state="closed"))
+    return after
+
+
+def _find(register: Register, opening: int) -> Opening:
+    for one in register.openings:
+        if one.id == opening:
+            return one
+    raise UnknownOpening(f"ticket {register.ticket!r} has no open answer or action {opening}")
+
+
+def _raise_row(conn: Connection, opening: int, lane: Lane) -> None:
+    # The condition makes it a raise whatever the caller computed.
+    conn.execute(update(openings).where(openings.c.id == opening, openings.c.lane < int(lane)).values(lane=int(lane)))
+
+
+def _told(conn: Connection, before: Register, *, what: str, at: datetime, actor: str) -> Register:
+    """The register after a change; where lane or floor rose, one epoch later and with an event that says so."""
+    after = current(conn, before.ticket)
+    if after.lane <= before.lane and after.floor <= before.floor:
+        return after
+    epoch = before.epoch + 1
+    conn.execute(update(registers).where(registers.c.ticket_id == before.ticket).values(epoch=epoch))
+    head = {
+        "what": what,
+        "lane": [int(before.lane), int(after.lane)],
+        "floor": [int(before.floor), int(after.floor)],
+        "epoch": epoch,
+    }
+    append(conn, before.ticket, Entry(Kind.LANE_RAISED, own_key(f"raised/{epoch}"), head), at=at, actor=actor)
+    return current(conn, before.ticket)

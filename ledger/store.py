@@ -1,0 +1,201 @@
+"""The store: one database, its read and write transactions, its clock and its ids."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
+
+from ledger.errors import NestedWrite, StoreBroken, StoreBusy, StoreTooNew
+from ledger.tables import HEAD_REVISION
+
+BUSY_MILLISECONDS = 5000
+"""How long SQLite waits for a lock before we say ``StoreBusy``."""
+
+
+def utc_now() -> datetime:
+    """The machine's clock, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """32 random hex digits."""
+    return uuid.uuid4().hex
+
+
+class Store:
+    """One open database. Safe to share between threads; open it anew in each process."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], ids: Callable[[], str]) -> None:
+        """For ``open_store``, which also brings the schema up to date."""
+        self._engine = engine
+        self._clock = clock
+        self._ids = ids
+        self._writing = threading.local()
+
+    def now(self) -> datetime:
+        """The injected clock's moment, in UTC; ValueError where the clock gives no time zone."""
+        moment = self._clock()
+        if moment.tzinfo is None:
+            raise ValueError("the ledger's clock must give aware moments")
+        return moment.astimezone(UTC)
+
+    def new_id(self) -> str:
+        """A fresh id from the injected source."""
+        return self._ids()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the store; whatever is written through it is rolled back.
+
+        StoreBusy where the database stayed locked, StoreBroken where it cannot be read.
+        """
+        with _named_errors(), self._engine.connect() as conn, conn.begin() as transaction:
+            yield conn
+            transaction.rollback()
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """One write transaction: all of the block, or nothing of it where it raises.
+
+        It takes the write lock before its first read, so that what it reads is still true when it commits.
+        ``durable`` waits for the disk: for what came in from outside, and for what is about to leave.
+        Without it a power cut (not a crash of ours) may lose the last moments. NestedWrite inside another
+        write of the same thread; StoreBusy and StoreBroken as ``read``.
+        """
+        if getattr(self._writing, "now", False):
+            raise NestedWrite("finish the outer write first: this one would wait for it")
+        self._writing.now = True
+        try:
+            with _named_errors(), self._engine.connect() as conn:
+                # The option must stand before the transaction begins: the "begin" hook reads it.
+                conn.execution_options(lanewise_write="durable" if durable else "quick")
+                with conn.begin():
+                    yield conn
+        finally:
+            self._writing.now = False
+
+    def forget_erased(self) -> None:
+        """Clears SQLite's write-ahead file, where a copy of an erased text may still stand. May be skipped
+        by SQLite while another process reads; the next checkpoint then does it."""
+        if self._engine.dialect.name == "sqlite":
+            with _named_errors(), self._engine.connect() as conn:
+                # A pragma of this kind must run outside any transaction, so the driver is asked directly.
+                raw = conn.connection.driver_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+    def close(self) -> None:
+        """Closes all connections; the store can be opened again by ``open_store``."""
+        self._engine.dispose()
+
+
+def open_store(
+    url: str | Path, *, clock: Callable[[], datetime] = utc_now, ids: Callable[[], str] = random_id
+) -> Store:
+    """Opens the store at a SQLAlchemy URL (``sqlite:///…``) or at a file path, and migrates it where needed.
+
+    A new file becomes an empty store. Any number of processes may open one store at once: one migrates, the
+    others wait. StoreBroken where the place cannot be used, StoreTooNew where a later Lanewise wrote it.
+    """
+    place = str(url) if "://" in str(url) else f"sqlite:///{url}"
+    try:
+        engine = _engine(place)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise StoreBroken(f"{place!r} is not a database this Lanewise can open: {error}") from error
+    store = Store(engine, clock, ids)
+    try:
+        with store.read() as conn:
+            found = stored_revision(conn)
+        if found != HEAD_REVISION:
+            with store.write(durable=True) as conn:
+                _migrate(conn)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def stored_revision(conn: Connection) -> str | None:
+    """The schema revision the store was last brought to; None for an empty database."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    return conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _migrate(conn: Connection) -> None:
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SELECT pg_advisory_xact_lock(491284)"))
+    if stored_revision(conn) == HEAD_REVISION:  # another process was first
+        return
+    # Imported here: alembic takes longer to load than a whole ticket takes to run.
+    from ledger.migrations import UnknownRevision, upgrade
+
+    try:
+        upgrade(conn)
+    except UnknownRevision as error:
+        raise StoreTooNew(
+            f"the store is at schema {stored_revision(conn)}, which this Lanewise (schema {HEAD_REVISION}) does "
+            "not know. Run the version that wrote it, or a later one."
+        ) from error
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, isolation_level="SERIALIZABLE")
+    # The driver's own habit of beginning late is switched off: a SELECT would run outside the transaction.
+    engine = create_engine(url, connect_args={"isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(raw: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # an erased body's bytes are overwritten, not only unlinked
+        ):
+            raw.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        kind = conn.get_execution_options().get("lanewise_write")
+        if kind is None:
+            conn.exec_driver_sql("BEGIN")
+            return
+        level = "FULL" if kind == "durable" else "NORMAL"
+        if conn.info.get("synchronous", "NORMAL") != level:
+            conn.exec_driver_sql(f"PRAGMA synchronous={level}")
+            conn.info["synchronous"] = level
+        conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Drivers' errors by our names; a broken constraint is a mistake of ours and keeps its own."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except DBAPIError as error:
+        if _is_lock(error.orig):
+            raise StoreBusy(f"the store stayed locked for {BUSY_MILLISECONDS / 1000:g} s; try again") from error
+        raise StoreBroken(f"the store cannot be used: {error.orig}") from error
+
+
+def _is_lock(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        # The low byte is the primary code; extended codes say which kind of busy.
+        return (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    # Postgres: serialisation failure, deadlock, lock not available.
+    return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")

@@ -1,0 +1,258 @@
+"""The tables, as SQLite and Postgres both take them. ``migrations`` holds how they came to be."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from ledger.words import canonical
+
+HEAD_REVISION = "r0001"
+"""The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment, kept as ISO 8601 text in UTC with six decimals: it sorts as text, in every database."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """To text; ValueError for a moment without a time zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From text."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class PlainJson(TypeDecorator[Any]):
+    """Plain JSON as canonical text: its digest is the same wherever it is stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """To canonical text."""
+        return canonical(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """From text."""
+        return None if value is None else json.loads(value)
+
+
+# SQLite counts up only in a column of type INTEGER; Postgres would run out of its 32 bits one day.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("channel", String(100), nullable=False),
+    Column("subject", Text),
+    Column("requester_email", Text),
+    Column("requester_name", Text),
+    Column("recipient", Text),
+    Column("account_id", Text),
+    Column("verified", Boolean(create_constraint=False), nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("erased_at", Instant),
+)
+"""What the ticket says of itself. The five nullable columns are personal: erasure empties them."""
+
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(200), nullable=False, index=True),
+    Column("text", Text),
+    Column("digest", String(64), nullable=False),
+    Column("erased_at", Instant),
+    sqlite_autoincrement=True,
+)
+"""All text that people or models wrote. Text can be erased, and nothing else about a body can change."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(200), nullable=False),
+    Column("key", String(600), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("head", PlainJson, nullable=False),
+    Column("body_id", Number, ForeignKey("bodies.id")),
+    UniqueConstraint("ticket_id", "key"),
+    Index("ix_events_ticket_id_kind_seq", "ticket_id", "kind", "seq"),
+    # A number is never given twice, so that "what the customer wrote last" cannot come to mean another text.
+    sqlite_autoincrement=True,
+)
+"""All that happened, in order. Append-only: the database itself refuses updates and deletes."""
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", Number, ForeignKey("events.seq"), primary_key=True, autoincrement=False),
+    Column("ticket_id", String(200), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("settled_at", Instant),
+    Index("ix_inbox_state_ticket_id_seq", "state", "ticket_id", "seq"),
+)
+"""Which events the worker has still to act on: waiting, handled or given_up."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("ticket_id", String(200), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+"""Who runs a ticket now. One row a ticket."""
+
+registers = Table(
+    "registers",
+    metadata,
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), primary_key=True),
+    Column("floor", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("revision", Number, nullable=False),
+    Column("claimed_by", String(200)),
+    Column("settled_by", Number, nullable=False, default=0),
+)
+"""The conversation's floor lane, its epoch, and the seq of what the customer wrote last.
+
+``settled_by`` is the seq of the last decision by which a person answered, resolved or handed back: an escalation
+lasts from there on, and its one notice is counted from there.
+"""
+
+openings = Table(
+    "openings",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("opened_by", Number, ForeignKey("events.seq"), nullable=False),
+    UniqueConstraint("ticket_id", "kind", "opened_by", "name"),
+    Index("ix_openings_ticket_id_state", "ticket_id", "state"),
+    sqlite_autoincrement=True,
+)
+"""Each answer that is owed and each action that is asked for, with a lane of its own."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("why", String(100), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("queue", String(200), nullable=False),
+    Column("routed_to", String(200)),
+    Column("revision", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("thread_revision", Number, nullable=False),
+    Column("packet_body", Number, ForeignKey("bodies.id")),
+    Column("draft_body", Number, ForeignKey("bodies.id")),
+    Column("lint", PlainJson, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("revised_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("told_due_at", Instant),
+    Column("closed_at", Instant),
+    Column("closed_by", Number, ForeignKey("events.seq")),
+    Index(
+        "uq_reviews_one_open",
+        "ticket_id",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index("ix_reviews_state_due_at", "state", "due_at"),
+)
+"""Each time a person is asked; ``routed_to`` is the queue a person chose. At most one review of a ticket is open: later messages join it."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), nullable=False),
+    Column("decided_by", Number, ForeignKey("events.seq"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("recipient", Text),
+    Column("epoch", Integer, nullable=False),
+    Column("revision", Number, nullable=False),
+    Column("release", String(100), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+"""A person's yes to one text. Written by ``people``, read by ``outbox``; nobody else has a hand in it."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("reply_key", String(400), primary_key=True),
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), nullable=False),
+    Column("piece", String(10), nullable=False),
+    Column("body_id", Number, ForeignKey("bodies.id"), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("recipient", Text),
+    Column("epoch", Integer, nullable=False),
+    Column("revision", Number, nullable=False),
+    Column("release", String(100), nullable=False),
+    Column("approval_id", String(64), ForeignKey("approvals.id")),
+    Column("state", String(10), nullable=False),
+    Column("proposed_by", Number, ForeignKey("events.seq"), nullable=False),
+    Column("provider_ref", Text),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_outbox_state_proposed_by", "state", "proposed_by"),
+    Index("ix_outbox_ticket_id", "ticket_id"),
+)
+"""Each text that may leave: intent, sending, then sent, failed, unknown or refused. One row a reply key."""
+
+halts = Table(
+    "halts",
+    metadata,
+    Column("seq", Number, ForeignKey("events.seq"), primary_key=True, autoincrement=False),
+    Column("family", String(100)),
+    Column("by", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("resumed_by", Number, ForeignKey("events.seq")),
+)
+"""Each time autonomy was stopped: for one family, or for all where the family is NULL."""
