@@ -1,0 +1,207 @@
+"""Mail as tickets: headers, bodies in plain text or HTML, quotes, attachments, and threads put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.header import decode_header
+from email.message import Message as Part
+from email.utils import getaddresses, parseaddr, parsedate_to_datetime
+
+from tools.directory_files import Place
+from tools.errors import BadRecord
+from tools.ticket import Message, Ticket
+from tools.ticket_text import clean, decode, html_to_text, mark_quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail."""
+
+    message_id: str
+    answers: tuple[str, ...]
+    """Message ids of the mails it belongs under, the oldest first."""
+    subject: str
+    sender: str
+    sender_name: str
+    recipients: tuple[str, ...]
+    text: str
+    attachments: tuple[str, ...]
+    at: datetime | None
+    notes: tuple[str, ...]
+
+
+def split_mbox(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """``(line, mail)`` for each mail of an mbox, the line being that of its ``From `` separator."""
+    starts = [m.start() for m in re.finditer(rb"(?:\A|(?<=\n))From [^\r\n]*\r?\n", raw)]
+    # A paragraph may begin with "From ": a separator stands at the start or after an empty line.
+    starts = [s for s in starts if s == 0 or raw[max(0, s - 4) : s].endswith((b"\n\n", b"\n\r\n"))]
+    line, at = 1, 0
+    for start, end in zip(starts, [*starts[1:], len(raw)], strict=True):
+        line += raw.count(b"\n", at, start)
+        at = start
+        body = raw[raw.index(b"\n", start) + 1 : end]
+        yield line, re.sub(rb"(?m)^>(>*From )", rb"\1", body)
+
+
+def read_mail(raw: bytes, place: Place) -> Mail:
+    """One mail from its bytes. BadRecord where it has neither sender nor words, or cannot be taken apart."""
+    try:
+        parsed = message_from_bytes(raw, policy=policy.compat32)
+        body, attachments, notes = _Body().read(parsed)
+        mail = Mail(
+            message_id=_ids(_header(parsed, "Message-ID"))[0] if _ids(_header(parsed, "Message-ID")) else "",
+            answers=(*_ids(_header(parsed, "References")), *_ids(_header(parsed, "In-Reply-To"))),
+            subject=_header(parsed, "Subject"),
+            sender=parseaddr(_header(parsed, "From"))[1].casefold(),
+            sender_name=parseaddr(_header(parsed, "From"))[0],
+            recipients=tuple(a.casefold() for _, a in getaddresses([_header(parsed, "To")]) if "@" in a),
+            text=body,
+            attachments=attachments,
+            at=_date(_header(parsed, "Date")),
+            notes=notes,
+        )
+    except BadRecord:
+        raise
+    except Exception as error:
+        # The standard parser raises many kinds on hostile mail; all of them mean the same here.
+        raise place.bad(f"the mail cannot be taken apart ({type(error).__name__})", "Export it again") from error
+    reply_to = parseaddr(_header(parsed, "Reply-To"))[1].casefold()
+    if reply_to and reply_to != mail.sender:
+        mail = replace(mail, notes=(*mail.notes, f"replies were asked to go to another address, {reply_to}"))
+    if not mail.sender and not mail.text:
+        raise place.bad("it is no mail: neither sender nor text", "Check the file")
+    if not (mail.text or mail.subject or mail.attachments):
+        raise place.bad("the mail is empty", "Nothing to do, unless it was cut in the export")
+    return mail
+
+
+def tickets_of(mails: Iterator[tuple[Place, Mail]]) -> Iterator[tuple[Place, Ticket | BadRecord]]:
+    """The mails as tickets, one a thread, in the order of each thread's first mail."""
+    threads: dict[str, list[tuple[Place, Mail]]] = {}
+    root_of: dict[str, str] = {}
+    problems: list[tuple[Place, BadRecord]] = []
+    for n, (place, mail) in enumerate(mails, 1):
+        own = mail.message_id or f"{re.sub(r'[^A-Za-z0-9]+', '-', place.file).strip('-')}-{n}"
+        if own in root_of and any(m.message_id == own for _, m in threads.get(root_of[own], ())):
+            problems.append((place, place.bad(f"the mail {own[:80]} stands here twice", "Remove the second", "id")))
+            continue
+        root = next((root_of[a] for a in mail.answers if a in root_of), mail.answers[0] if mail.answers else own)
+        for known in (own, *mail.answers):
+            root_of.setdefault(known, root)
+        threads.setdefault(root, []).append((place, mail))
+    for root, found in threads.items():
+        yield found[0][0], _ticket(root, [mail for _, mail in found])
+    yield from problems
+
+
+def _ticket(root: str, mails: list[Mail]) -> Ticket:
+    first = mails[0]
+    ours = {a for a in first.recipients if a != first.sender}
+    domains = {a.rpartition("@")[2] for a in ours} - {first.sender.rpartition("@")[2]}
+
+    def message(mail: Mail) -> Message:
+        # Who answers from where the customer wrote to is one of us; everybody else's words are assessed.
+        from_us = mail.sender in ours or mail.sender.rpartition("@")[2] in domains
+        text = mail.text or mail.subject
+        return Message("agent" if from_us else "customer", text, mail.attachments, mail.at)
+
+    notes = dict.fromkeys(note for mail in mails for note in mail.notes)
+    return Ticket(
+        id=root,
+        channel="email",
+        subject=first.subject if first.text else "",
+        requester_email=first.sender,
+        requester_name=first.sender_name,
+        verified=False,
+        account_id=None,
+        messages=tuple(message(mail) for mail in mails),
+        notes=tuple(notes),
+    )
+
+
+class _Body:
+    """Takes a mail's parts apart: the words, and the names of what was not read."""
+
+    def __init__(self) -> None:
+        self._attachments: list[str] = []
+        self._notes: list[str] = []
+
+    def read(self, mail: Part) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        text = self._part(mail)
+        return mark_quotes(text.strip()), tuple(self._attachments), tuple(dict.fromkeys(self._notes))
+
+    def _part(self, part: Part) -> str:
+        kind = part.get_content_type()
+        name = clean(str(part.get_filename() or "")).strip()
+        if kind == "message/rfc822":
+            self._attachments.append(name or "a forwarded mail")
+            return ""
+        children = part.get_payload()
+        if part.is_multipart() and isinstance(children, list):
+            texts = [(c.get_content_type(), self._part(c)) for c in children if isinstance(c, Part)]
+            if kind == "multipart/alternative":
+                plain = [t for k, t in texts if k == "text/plain" and t.strip()]
+                return plain[0] if plain else next((t for _, t in reversed(texts) if t.strip()), "")
+            return "\n\n".join(t for _, t in texts if t.strip())
+        disposition = str(part.get("Content-Disposition", "")).strip().casefold()
+        if name or disposition.startswith("attachment") or not kind.startswith("text/"):
+            self._attachments.append(name or f"unnamed {kind}")
+            return ""
+        text = self._decoded(part)
+        if kind != "text/html":
+            return text
+        shown, hidden = html_to_text(text)
+        if hidden:
+            self._notes.append(f"text that the HTML hides was left out: “{hidden[:300]}”")
+        return shown
+
+    def _decoded(self, part: Part) -> str:
+        raw = part.get_payload(decode=True)
+        if not isinstance(raw, bytes):
+            return clean(str(part.get_payload()))
+        charset = part.get_content_charset() or "utf-8"
+        try:
+            return _lines(clean(raw.decode(charset)))
+        except (LookupError, UnicodeDecodeError):
+            text, _ = decode(raw, "the mail's text")
+            self._notes.append(f"its text is not {charset[:40]}, as it says")
+            return _lines(clean(text))
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _header(mail: Part, name: str) -> str:
+    raw = mail.get(name)
+    if raw is None:
+        return ""
+    try:
+        parts = decode_header(raw)
+    except Exception:
+        parts = [(str(raw), None)]
+    text = ""
+    for value, charset in parts:
+        if isinstance(value, str):
+            text += value
+            continue
+        try:
+            text += value.decode(charset or "utf-8")
+        except (LookupError, UnicodeDecodeError):
+            text += value.decode("cp1252", errors="replace")
+    return " ".join(clean(text).split())
+
+
+def _ids(header: str) -> list[str]:
+    return [found.strip() for found in re.findall(r"<([^<>]+)>", header)]
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header) if header else None
+    except (ValueError, TypeError, IndexError):
+        return None
