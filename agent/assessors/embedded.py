@@ -1,0 +1,40 @@
+"""The embedded assessor: the packaged text head's reading of the customer's words, as an opinion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.assessors.text_head import TextHead
+from guards.assess import Need, Opinion
+from guards.triggers import Level, Trigger, Witness
+
+_NEEDS = {"none": Need.NOTHING, "public": Need.PUBLIC, "record": Need.RECORD, "decision": Need.DECISION}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedAssessor:
+    """Deterministic and local: the same words give the same opinion, with no key and no network."""
+
+    head: TextHead
+
+    def opinion(self, words: str) -> Opinion:
+        """What the head reads in the customer's own words. It never sees the account record: shown one, such a
+        head learns that "standard plan" means routine, and keeps risky tickets."""
+        read = self.head.judge(words)
+        levels = {Trigger(name): Level.of(level) for name, level in read.levels.items()}
+        need = _NEEDS[read.needs]
+        if levels[Trigger.MISSING_CONTEXT] is Level.HIGH:
+            need = Need.DECISION
+        elif levels[Trigger.MISSING_CONTEXT] is Level.MEDIUM:
+            need = max(need, Need.RECORD)
+        if read.truncated:
+            need = max(need, Need.RECORD)  # what was not read may be what decides
+        return Opinion(
+            by=Witness.HEAD,
+            levels=levels,
+            quotes={Trigger(name): quote for name, quote in read.windows.items()},
+            need=need,
+            asks_human=read.asks_human,
+            severe=levels[Trigger.CUSTOMER_PRESSURE] is Level.HIGH,
+            fingerprint=read.fingerprint,
+        )

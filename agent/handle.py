@@ -1,0 +1,137 @@
+"""The one way in: an event is filed in the ledger first, then run under its ticket's lease, one run an event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent.graph import Machine
+from guards.lanes import Lane
+from ledger.errors import LeaseHeld
+from ledger.events import Event
+from ledger.intake import IncomingMessage, Intake
+
+GIVE_UP_AFTER = 3
+"""Runs of one event that may fail before a person is called; the events behind it must not wait for ever."""
+LEASE_SECONDS = 180.0
+"""Longer than any single event takes (two model calls with their timeouts); renewed before each event."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerClosed:
+    """The customer said, by a button, that the matter is resolved."""
+
+    ticket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDecided:
+    """A person's decision, which the desk has already put in the ledger."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTicked:
+    """Time has passed: whoever serves emits these."""
+
+
+Incoming: TypeAlias = IncomingMessage | CustomerClosed | PersonDecided | ClockTicked
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of an incoming event."""
+
+    tickets: tuple[str, ...]
+    runs: int
+    """Events run here; 0 where another process holds the ticket and runs them."""
+
+
+class Handler:
+    """Files events and drains tickets. One per event loop."""
+
+    def __init__(
+        self, intake: Intake, machine: Machine, saver: BaseCheckpointSaver[str], holder: str, patience: float = 30.0
+    ) -> None:
+        """``holder`` names this process in leases; ``patience`` is how long, in seconds, to wait for another's."""
+        self._intake = intake
+        self._machine = machine
+        self._saver = saver
+        self._holder = holder
+        self._patience = patience
+
+    async def handle(self, event: Incoming) -> Handled:
+        """Takes an event in and runs its ticket until nothing waits. Filed first: from then on nothing is lost."""
+        match event:
+            case IncomingMessage():
+                tickets: tuple[str, ...] = (self._intake.receive(event).ticket,)
+            case CustomerClosed(ticket, key):
+                tickets = (self._intake.close(ticket, key).ticket,)
+            case PersonDecided(ticket):
+                tickets = (ticket,)
+            case ClockTicked():
+                tickets = self._intake.tick()
+        return Handled(tickets, sum([await self.drain(ticket) for ticket in tickets]))
+
+    async def catch_up(self) -> Handled:
+        """Runs everything that waits, whoever filed it: after a crash, and as a sweep while serving."""
+        tickets = self._intake.tickets_with_work()
+        return Handled(tickets, sum([await self.drain(ticket) for ticket in tickets]))
+
+    async def drain(self, ticket: str) -> int:
+        """Runs the ticket's waiting events in order, and returns how many. A ticket that another process runs is
+        waited for, so that an event filed while it finished is not left lying."""
+        waited, runs = 0.0, 0
+        while self._intake.next_unhandled(ticket) is not None:
+            try:
+                with self._intake.lease(ticket, self._holder, LEASE_SECONDS) as lease:
+                    while (event := self._intake.next_unhandled(ticket)) is not None:
+                        lease.renew(LEASE_SECONDS)
+                        await self._run(event)
+                        runs += 1
+            except LeaseHeld:
+                if waited >= self._patience:
+                    break
+                await asyncio.sleep(0.05)
+                waited += 0.05
+        return runs
+
+    async def _run(self, event: Event) -> None:
+        # Threads are keyed by the event, never by a sequence number alone: a reused number once swallowed a message.
+        thread = f"{event.ticket}/{event.key}"
+        config: Any = {"configurable": {"thread_id": thread}}
+        try:
+            # After a kill the state's `next` may be empty though the run is unfinished: ask only whether it began.
+            begun = await self._saver.aget_tuple(config)
+            await self._machine.ainvoke(None if begun else _start(event), config, durability="sync")
+        except Exception as error:  # whatever a step raised ends at a person, after GIVE_UP_AFTER tries
+            await self._saver.adelete_thread(thread)
+            if self._intake.mark_failed(event.seq, error) >= GIVE_UP_AFTER:
+                self._intake.give_up(event.seq)
+            return
+        self._intake.mark_handled(event.seq)
+        await self._saver.adelete_thread(thread)
+
+
+def _start(event: Event) -> Any:
+    head: Mapping[str, Any] = event.head
+    return {
+        "ticket": event.ticket,
+        "seq": event.seq,
+        "kind": event.kind.value,
+        "lane": int(Lane.AUTONOMOUS),
+        "facts": [],
+        "sources": {},
+        "assessment": {},
+        "calls": 0,
+        "failures": [],
+        "decision": {},
+        "opening": 0,
+        "result": {"review": head.get("review", "")} if "review" in head else {},
+    }

@@ -1,0 +1,99 @@
+"""Lane 1: answers with approved words only, asks one clarifying question, or closes what the customer settled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.case import Case
+from guards.gate import Refusal
+from guards.grounding import Span, ground
+from guards.wording import plain, sentences
+from tools.systems import Article
+from tools.toolbox import Done, Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A text was proposed to the post room."""
+
+    tool: str
+    """``send_answer``, ``ask_question`` or ``close_ticket``."""
+    text: str
+    sources: tuple[str, ...]
+    """Names of the articles it quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing was said; the ticket goes on as lane 2."""
+
+    rule: str
+    reason: str
+
+
+class ChoosesSentences(Protocol):
+    """Picks the sentences of an approved article that answer. It can choose words, never write them."""
+
+    async def choose(self, question: str, article: Article) -> tuple[str, ...]:
+        """Sentences of the article, word for word; empty where they do not answer."""
+
+
+async def work(case: Case, toolbox: Toolbox, chooser: ChoosesSentences) -> Answered | Held:
+    """The lane's work. Any doubt holds the answer back: one try, then a person."""
+    texts = case.release.texts
+    if _settled_by_customer(case):
+        return await _call(toolbox, "close_ticket", texts.closed, ())
+    if case.sources.answer is None and case.sources.choice is not None:
+        first, second = case.sources.choice
+        options = f"“{first.title}” or “{second.title}”"
+        return await _call(toolbox, "ask_question", texts.clarify.format(options=options), (first.id, second.id))
+    if case.sources.answer is None:
+        return Held("no_source", "no approved public source answers it")
+    article = case.article(case.sources.answer.id)
+    if article is None:
+        return Held("source_gone", "the article that answered has changed since it was found")
+    chosen = await chooser.choose(case.question, article)
+    if not chosen:
+        return Held("no_sentence", "no sentence of the approved article answers it")
+    source_line = texts.source_line.format(title=article.title, version=article.version)
+    text = "\n\n".join((texts.greeting, "\n".join(chosen), source_line, texts.closing))
+    spans = (
+        Span("template greeting", texts.greeting),
+        Span("template source_line", source_line),
+        Span("template closing", texts.closing),
+        Span(article.name, article.body),
+    )
+    verdict = ground(text, spans)
+    if verdict.unsupported:
+        return Held("ungrounded", "not every sentence stands in an approved source")
+    if verdict.forbidden:
+        found = ", ".join(sorted({f.kind for f in verdict.forbidden}))
+        return Held("forbidden", f"the approved text says what no lane may say ({found})")
+    return await _call(toolbox, "send_answer", text, (article.name,))
+
+
+async def _call(toolbox: Toolbox, tool: str, text: str, sources: tuple[str, ...]) -> Answered | Held:
+    match await toolbox.call(tool, {"text": text}):
+        case Done():
+            return Answered(tool, text, sources)
+        case Refusal() as refusal:
+            return Held(refusal.rule, refusal.reason)
+
+
+_THANKS = re.compile(r"\b(?:thanks?|thank you|thx|cheers|perfect|great|brilliant|awesome|merci|danke)\b")
+_SOLVED = re.compile(
+    r"\b(?:that (?:worked|works|helped|helps|did it|does it|answers? (?:it|my question)|solve[sd] it)|(?:it|this) (?:worked|"
+    r"works now|is (?:solved|sorted|resolved|clear))|all (?:good|set|sorted|clear)|problem solved|found it|sorted now|"
+    r"you can close|that.s all|got it)\b"
+)
+
+
+def _settled_by_customer(case: Case) -> bool:
+    """True where we answered and the customer's next message only confirms: short, thankful, asking nothing."""
+    answered = any(m.role == "assistant" and m.piece in ("answer", "") for m in case.messages)
+    said = plain(case.question)
+    if not answered or "?" in said or len(said) > 160 or len(sentences(said)) > 4:
+        return False
+    return _SOLVED.search(said) is not None and (_THANKS.search(said) is not None or len(said) < 80)

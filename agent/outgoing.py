@@ -1,0 +1,64 @@
+"""The assistant's way out: it can only ask the ledger to let a text leave; the post room asks again and sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guards.gate import Letter, Permit, Piece, Refusal
+from guards.lanes import Lane
+from guards.policy import Notice, Release
+from guards.rollout import anything_leaves
+from guards.triggers import Boundary, Trigger
+from ledger.moment import ReleaseView
+from ledger.words import digest_of, keepable
+from ledger.worker import WorkerLedger
+
+
+def release_view(release: Release) -> ReleaseView:
+    """What the ledger must know of a release to let a text leave."""
+    return ReleaseView(
+        version=release.version,
+        phase_sends=anything_leaves(release),
+        open_families=frozenset(release.rollout.autonomous_families) if anything_leaves(release) else frozenset(),
+        notice_digests=frozenset(digest_of(n.text) for n in release.notice),
+    )
+
+
+def notice_for(release: Release, lane: Lane, boundaries: tuple[Boundary, ...], triggers: tuple[Trigger, ...]) -> Notice:
+    """The approved notice for an escalation: the first whose conditions hold. The release makes sure of one."""
+
+    def fits(notice: Notice) -> bool:
+        return (
+            notice.lane in (None, int(lane))
+            and (not notice.boundaries or bool(set(notice.boundaries) & set(boundaries)))
+            and (not notice.triggers or bool(set(notice.triggers) & set(triggers)))
+        )
+
+    return next(n for n in release.notice if fits(n))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Proposes texts of one run to the ledger. Holds no channel and no credential."""
+
+    ledger: WorkerLedger
+    release: Release
+    ticket: str
+    seq: int
+    """The event that is answered: the thread's revision, and half of the reply key."""
+
+    def propose(self, piece: Piece, text: str) -> Permit | Refusal:
+        """Asks the ledger, which re-reads everything in the transaction that writes the intent."""
+        body = keepable(text)
+        register = self.ledger.register(self.ticket)
+        letter = Letter(
+            ticket=self.ticket,
+            piece=piece,
+            digest=digest_of(body),
+            recipient=self.ledger.ticket(self.ticket).recipient,
+            epoch=register.epoch,
+            revision=self.seq,
+            release=self.release.version,
+        )
+        key = f"{self.ticket}/{self.seq}/{piece.value}"
+        return self.ledger.propose(letter, body, reply_key=key, view=release_view(self.release))

@@ -1,0 +1,70 @@
+"""assess_triggers: rules, the text head and, where configured, a model score the six triggers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from agent.assessors import Assessors
+from agent.case import customer_messages, customer_words
+from agent.model import CALLS_A_MESSAGE, CallBudget
+from agent.sources import SourceFinder, Sources
+from guards.assess import assess
+from guards.facts import Facts
+from guards.policy import Release
+from guards.triggers import Trigger
+from ledger.events import Kind
+from ledger.worker import WorkerLedger
+from tools.account_context import untrusted_texts
+
+
+class Seen(TypedDict):
+    """What this step reads of the run."""
+
+    ticket: str
+    seq: int
+    facts: list[dict[str, Any]]
+    sources: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AssessTriggers:
+    """Levels with their evidence. Nobody's opinion lowers another's."""
+
+    ledger: WorkerLedger
+    assessors: Assessors
+    finder: SourceFinder
+    release: Release
+
+    async def __call__(self, state: Seen) -> dict[str, Any]:
+        """Adds ``assessment``, ``failures`` and the model calls spent."""
+        messages = self.ledger.thread(state["ticket"])
+        words = customer_words(messages)
+        facts = Facts.from_json(state["facts"])
+        sources = Sources.from_json(state["sources"])
+        budget = CallBudget()
+        opinions, failures = await self.assessors.opinions(customer_messages(messages), budget)
+        hinted = [sources.answer.family] if sources.answer else []
+        notes = [text for m in messages for text in untrusted_texts(m.context)]
+        bodies = [a.body for h in sources.hits if (a := await self.finder.article(h.id, h.version))]
+        seen = assess(words, facts, self.release, opinions, hinted, untrusted=[*notes, *bodies])
+        raw = seen.to_json()
+        self.ledger.record(
+            state["ticket"],
+            Kind.TRIGGERS_ASSESSED,
+            f"{state['seq']}/triggers",
+            {
+                "levels": {t.value: seen.matrix.level(t).word for t in Trigger},
+                "signals": sorted({s.id for s in seen.matrix.signals}),
+                "families": list(seen.families),
+                "need": seen.need.name.lower(),
+                "asks_human": seen.asks_human,
+                "language": seen.language,
+                "assessors": {o.by.value: o.fingerprint for o in opinions},
+                "failures": list(failures),
+                "policy": self.release.version,
+                "policy_digest": self.release.digest,
+            },
+            raw,
+        )
+        return {"assessment": raw, "failures": list(failures), "calls": CALLS_A_MESSAGE - budget.left}

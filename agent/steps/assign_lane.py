@@ -1,0 +1,84 @@
+"""assign_lane: the law is applied, and the ledger's register raised to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from agent.sources import Sources
+from guards.assess import Assessment
+from guards.assign import Coverage, assign
+from guards.facts import Facts
+from guards.lanes import Lane, Unit
+from guards.policy import Release
+from ledger.events import Entry, Kind
+from ledger.worker import WorkerLedger
+
+
+class Seen(TypedDict):
+    """What this step reads of the run."""
+
+    ticket: str
+    seq: int
+    facts: list[dict[str, Any]]
+    sources: dict[str, Any]
+    assessment: dict[str, Any]
+    failures: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignLane:
+    """Opens the answer owed to this message at its lane, raises the floor where the conversation escalates."""
+
+    ledger: WorkerLedger
+    release: Release
+
+    async def __call__(self, state: Seen) -> dict[str, Any]:
+        """Adds ``decision``, ``lane`` and ``opening``."""
+        ticket, seq = state["ticket"], state["seq"]
+        assessment = Assessment.from_json(state["assessment"])
+        facts = Facts.from_json(state["facts"])
+        register = self.ledger.register(ticket)
+        decision = assign(
+            assessment,
+            coverage_of(assessment, facts, Sources.from_json(state["sources"])),
+            self.release,
+            failures=tuple(state["failures"]),
+            floor=max(register.lane, register.floor),
+            halted=self.ledger.is_halted(assessment.families),
+        )
+        entry = Entry(
+            Kind.LANE_ASSIGNED,
+            f"{seq}/lane",
+            {
+                "lane": int(decision.lane),
+                "lane_by_risk": int(decision.lane_by_risk),
+                "unit": decision.unit.value,
+                "units": [u.value for u in decision.units],
+                "families": list(decision.families),
+                "consequence": decision.consequence.value,
+                "rules": [r.rule for r in decision.reasons],
+                "tier": str(facts.value("account.tier") or "unknown"),
+                "segment": str(facts.value("account.segment") or "unknown"),
+                "policy": self.release.version,
+                "policy_digest": self.release.digest,
+            },
+            decision.to_json(),
+        )
+        held = self.ledger.open_answer(ticket, seq, decision.lane, also=[entry])
+        if Unit.ACTION in decision.units:
+            held = self.ledger.open_action(ticket, seq, decision.lane, "state_change")
+        if Unit.CONVERSATION in decision.units:
+            held = self.ledger.raise_floor(ticket, Lane.HUMAN_OWNED)
+        opening = next((o.id for o in held.answers if o.opened_by == seq), 0)
+        return {"decision": decision.to_json(), "lane": int(held.lane), "opening": opening}
+
+
+def coverage_of(assessment: Assessment, facts: Facts, sources: Sources) -> Coverage:
+    """The positive reasons for lane 1: a source that answers, or two between which the customer may choose."""
+    found = sources.answer or (sources.choice[0] if sources.choice else None)
+    return Coverage(
+        source=f"{found.id} v{found.version}" if found else "",
+        account_confirmed=facts.get("account.tier").known,
+        requester_verified=facts.value("requester.verified") is True,
+    )

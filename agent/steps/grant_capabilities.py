@@ -1,0 +1,46 @@
+"""grant_capabilities: writes down which rights follow from the lane, and which are withheld and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from guards.grant import grant
+from guards.policy import Release
+from ledger.events import Kind
+from ledger.worker import WorkerLedger
+
+
+class Seen(TypedDict):
+    """What this step reads of the run."""
+
+    ticket: str
+    seq: int
+    decision: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCapabilities:
+    """The grant is recorded for people to read; nobody acts on the record. Each call derives it afresh."""
+
+    ledger: WorkerLedger
+    release: Release
+
+    async def __call__(self, state: Seen) -> dict[str, Any]:
+        """Adds nothing: a grant that were carried in state could be carried past a raise."""
+        register = self.ledger.register(state["ticket"])
+        halted = self.ledger.is_halted(state["decision"]["families"])
+        given = grant(register.lane, register.epoch, self.release, halted=halted)
+        self.ledger.record(
+            state["ticket"],
+            Kind.RIGHTS_GRANTED,
+            f"{state['seq']}/rights",
+            {
+                "lane": int(given.lane),
+                "epoch": given.epoch,
+                "rights": sorted(r.value for r in given.rights),
+                "withheld": [r.to_json() for r in given.withheld],
+                "policy": given.release,
+            },
+        )
+        return {"lane": int(given.lane)}

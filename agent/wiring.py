@@ -1,0 +1,115 @@
+"""Puts the machine together: store, tools, assessors, policy. It holds no channel and no credential of one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from agent.assessors import Assessors
+from agent.assessors.embedded import EmbeddedAssessor
+from agent.assessors.encoder import WEIGHTS, fingerprint
+from agent.assessors.text_head import TextHead
+from agent.briefing import Briefing
+from agent.graph import build_graph
+from agent.handle import Handler
+from agent.model import ModelDoor, ModelSettings
+from agent.sources import Remembering, SourceFinder
+from agent.steps import Steps
+from agent.steps.assess_triggers import AssessTriggers
+from agent.steps.assign_lane import AssignLane
+from agent.steps.assisted import Assisted
+from agent.steps.autonomous import Autonomous
+from agent.steps.build_packet import BuildPacket
+from agent.steps.gather_context import GatherContext
+from agent.steps.grant_capabilities import GrantCapabilities
+from agent.steps.human_owned import HumanOwned
+from agent.steps.open_review import OpenReview
+from agent.steps.record_outcome import RecordOutcome
+from agent.writers import Writers
+from guards.policy import Release
+from ledger.intake import Intake
+from ledger.store import Store
+from ledger.worker import WorkerLedger
+from tools.systems import Systems
+
+LOOKUP_SECONDS = 4.0
+"""How long one system of record may take before its facts count as missing."""
+
+# Checkpoints revive importable types unless told not to, and a tracer would send tickets to a third party.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+
+@cache
+def text_head() -> TextHead:
+    """The packaged text head, loaded once a process: it takes longer to load than to read a ticket."""
+    return TextHead()
+
+
+@cache
+def article_vectors() -> Remembering:
+    """The vectors of articles, shared by all handlers of a process."""
+    return Remembering(text_head().encoder)
+
+
+def build_assessors(
+    systems: Systems, release: Release, model: ModelSettings | None = None
+) -> tuple[Assessors, SourceFinder]:
+    """Who assesses, and who finds sources: all that measuring needs of the machine."""
+    head = text_head()
+    assessors = Assessors(EmbeddedAssessor(head), ModelDoor(model) if model else None, release)
+    return assessors, SourceFinder(systems.knowledge, head.encoder, article_vectors())
+
+
+def build_steps(
+    store: Store,
+    systems: Systems,
+    release: Release,
+    model: ModelSettings | None = None,
+    lookup_seconds: float = LOOKUP_SECONDS,
+) -> Steps:
+    """The steps, each with what it may use and nothing more."""
+    ledger = WorkerLedger(store)
+    assessors, finder = build_assessors(systems, release, model)
+    briefing = Briefing(ledger, systems, finder, release)
+    writers = Writers(finder, assessors.door)
+    return Steps(
+        gather_context=GatherContext(ledger, systems, finder, release, lookup_seconds),
+        assess_triggers=AssessTriggers(ledger, assessors, finder, release),
+        assign_lane=AssignLane(ledger, release),
+        grant_capabilities=GrantCapabilities(ledger, release),
+        autonomous=Autonomous(ledger, briefing, writers),
+        assisted=Assisted(ledger, briefing, writers),
+        human_owned=HumanOwned(briefing),
+        build_packet=BuildPacket(ledger, briefing),
+        open_review=OpenReview(ledger, systems, release, briefing),
+        record_outcome=RecordOutcome(ledger),
+    )
+
+
+@asynccontextmanager
+async def open_handler(
+    store: Store,
+    systems: Systems,
+    release: Release,
+    checkpoints: Path,
+    model: ModelSettings | None = None,
+    lookup_seconds: float = LOOKUP_SECONDS,
+) -> AsyncIterator[Handler]:
+    """The handler over a compiled machine. ``checkpoints`` is a file for runs under way; losing it loses no event."""
+    checkpoints.parent.mkdir(parents=True, exist_ok=True)
+    vectors, encoder = checkpoints.with_name("vectors.npz"), fingerprint(WEIGHTS)
+    article_vectors().load(vectors, encoder)
+    steps = build_steps(store, systems, release, model, lookup_seconds)
+    async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
+        # A kill -9 loses no committed page under WAL; only power loss may, and then the event is simply run again.
+        await saver.conn.execute("PRAGMA journal_mode=WAL")
+        await saver.conn.execute("PRAGMA synchronous=NORMAL")
+        holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
+        yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
+    article_vectors().save(vectors, encoder)
