@@ -1,0 +1,199 @@
+"""What a person decides at the desk, each an act that is signed, and that says no in words the person can act on.
+
+These are the acts behind the command line and the pages. After each one the caller runs ``agent.handle`` on the
+ticket: the decision is in the ledger then, and waits there for the worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agent.outgoing import release_view
+from desk.errors import ChangedSince, DecisionRefused
+from guards.lanes import Lane
+from guards.policy import Release
+from ledger.decisions import ActionResult, Decision, PacketRating, Seen, Signature
+from ledger.errors import (
+    AlreadyClaimed,
+    AlreadyDecided,
+    Busy,
+    CannotLeave,
+    NothingToApprove,
+    StaleDecision,
+    Unknown,
+    Unsigned,
+)
+from ledger.history import History, Message
+from ledger.people import PeopleLedger
+from ledger.register import Register
+from ledger.reviews import Review, Reviews
+
+# ── what a person had before their eyes ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A ticket as it is shown to a person who may decide on it."""
+
+    register: Register
+    review: Review | None
+    """The open review."""
+    thread: tuple[Message, ...]
+    seen: Seen
+    """To be given back with the decision; ``token`` makes it fit into a form or a command."""
+
+
+def look(history: History, reviews: Reviews, ticket: str) -> Look:
+    """What to show, and what was seen by it. DecisionRefused for an unknown ticket."""
+    with _in_words():
+        # The register first: whatever comes in while we read on is shown perhaps, but never counts as seen.
+        register = history.register(ticket)
+        review = reviews.of_ticket(ticket)
+        thread = history.thread(ticket)
+    draft = review.draft.digest if review is not None and review.draft is not None else None
+    return Look(register, review, thread, Seen.of(register, draft))
+
+
+def token(seen: Seen) -> str:
+    """What was seen, as one short word: ``e2-r17-9f86d081…``, or without a draft ``e2-r17``."""
+    return f"e{seen.epoch}-r{seen.revision}" + (f"-{seen.draft}" if seen.draft else "")
+
+
+_TOKEN = re.compile(r"e(\d{1,18})-r(\d{1,18})(?:-([0-9a-f]{64}))?", re.ASCII)
+
+
+def read_token(text: str) -> Seen:
+    """Reads what ``token`` wrote. DecisionRefused for anything else."""
+    found = _TOKEN.fullmatch(text.strip())
+    if found is None:
+        raise DecisionRefused(f"{text[:80]!r} does not say what you had seen. Look at the ticket again.")
+    return Seen(int(found[1]), int(found[2]), found[3])
+
+
+def signed(by: str, reason: str, key: str) -> Signature:
+    """A signature for an act: who, why, and the act's own key, so that the same click, sent twice, decides once.
+    DecisionRefused where one of them is empty."""
+    with _in_words():
+        return Signature(by, reason, key)
+
+
+# ── whose thread it is ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def claim(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
+    """Takes the thread for the person who signs; nothing of the assistant's leaves from here on."""
+    with _in_words():
+        return people.claim(ticket, sign)
+
+
+def release(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
+    """Gives the thread free for somebody else."""
+    with _in_words():
+        return people.release(ticket, sign)
+
+
+# ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def approve(people: PeopleLedger, in_force: Release, review: str, body: bytes, seen: Seen, sign: Signature) -> Decision:
+    """Says yes to exactly these bytes of the draft that was shown. They wait for the post room then, no longer than
+    the release allows an approval to last."""
+    with _in_words():
+        return people.approve(review, body, seen, sign, release_view(in_force), lasts=_lasts(in_force))
+
+
+def edit_and_approve(
+    people: PeopleLedger, in_force: Release, review: str, text: str, seen: Seen, sign: Signature
+) -> Decision:
+    """As ``approve``, for the text that the person made of the draft."""
+    with _in_words():
+        return people.edit_and_approve(
+            review, _written(text), seen, sign, release_view(in_force), lasts=_lasts(in_force)
+        )
+
+
+def reject(people: PeopleLedger, review: str, seen: Seen, sign: Signature) -> Decision:
+    """Says no to the draft; the review stays open, since the customer still waits."""
+    with _in_words():
+        return people.reject(review, seen, sign)
+
+
+def answer_myself(
+    people: PeopleLedger, in_force: Release, ticket: str, text: str, seen: Seen, sign: Signature
+) -> Decision:
+    """Sends the person's own words, in any lane."""
+    with _in_words():
+        return people.answer_myself(ticket, _written(text), seen, sign, release_view(in_force), lasts=_lasts(in_force))
+
+
+# ── where it belongs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def change_lane(people: PeopleLedger, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
+    """Sets the conversation's lane, up or down."""
+    with _in_words():
+        return people.change_lane(ticket, to, seen, sign)
+
+
+def route(people: PeopleLedger, queues: Collection[str], review: str, queue: str, sign: Signature) -> Decision:
+    """Sends an open review to one of the company's queues; DecisionRefused for any other name."""
+    if queue not in queues:
+        raise DecisionRefused(f"there is no queue {queue[:80]!r}. Choose one of: {', '.join(sorted(queues))}.")
+    with _in_words():
+        return people.route(review, queue, sign)
+
+
+def decide_action(people: PeopleLedger, ticket: str, opening: int, result: ActionResult, sign: Signature) -> Decision:
+    """Ends an action that was asked for: it was done elsewhere, or it is declined."""
+    with _in_words():
+        return people.decide_action(ticket, opening, result, sign)
+
+
+def hand_back(people: PeopleLedger, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
+    """Gives the conversation back to the assistant, at a lane."""
+    with _in_words():
+        return people.hand_back(ticket, to, seen, sign)
+
+
+def resolve(people: PeopleLedger, ticket: str, seen: Seen, sign: Signature, outcome: str = "resolved") -> Decision:
+    """Ends the work on the ticket."""
+    with _in_words():
+        return people.resolve(ticket, seen, sign, outcome)
+
+
+def rate(people: PeopleLedger, review: str, rating: PacketRating, sign: Signature) -> Decision:
+    """Says whether the packet saved time, repeated the ticket, or misled."""
+    with _in_words():
+        return people.rate_packet(review, rating, sign)
+
+
+# ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lasts(in_force: Release) -> timedelta:
+    return timedelta(hours=in_force.review.approval_expires_hours)
+
+
+def _written(text: str) -> str:
+    if not text.strip():
+        raise DecisionRefused("the answer is empty. Write what the customer is to read.")
+    return text
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """The ledger's refusals as the desk's. A broken store is no refusal and comes through as it is."""
+    try:
+        yield
+    except StaleDecision as error:
+        raise ChangedSince(error.changes) from error
+    except Busy as error:
+        raise DecisionRefused("the ledger is busy just now; nothing was decided. Try again.") from error
+    except CannotLeave as error:
+        raise DecisionRefused(f"this text cannot leave: {error}. Nothing was decided.") from error
+    except (AlreadyClaimed, AlreadyDecided, NothingToApprove, Unknown, Unsigned) as error:
+        raise DecisionRefused(f"{error}. Nothing was decided.") from error

@@ -1,0 +1,146 @@
+"""The post room: the only room that holds a channel, and so the only one whose work a customer can see.
+
+Nothing that the graph can reach may import this module.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from agent.outgoing import release_view
+from desk.channels import Channel
+from desk.channels.console import ConsoleChannel
+from desk.channels.credential import ChannelCredential
+from desk.channels.eml import EmlChannel
+from desk.errors import Rejected
+from desk.settings import Settings
+from guards.gate import Piece, Refusal
+from guards.policy import Release
+from ledger.errors import Busy
+from ledger.history import History, TicketRecord
+from ledger.letters import Delivery
+from ledger.moment import ReleaseView
+from ledger.outbox import PostLedger, Sending
+from ledger.store import Store
+
+PLAIN_SUBJECT = "Your message to support"
+"""Where the ticket's own subject is empty, or was written by nobody we know."""
+
+_log = logging.getLogger("lanewise.post")
+
+
+class PostRoom:
+    """Takes each waiting letter to the channel, once, if the ledger still lets it go at that moment."""
+
+    __slots__ = ("_channel", "_history", "_ledger", "_owed", "_view")
+
+    def __init__(self, ledger: PostLedger, history: History, channel: Channel, view: Callable[[], ReleaseView]) -> None:
+        """``view`` is asked anew for every letter, so that a policy change stops the letters behind it."""
+        self._ledger = ledger
+        self._history = history
+        self._channel = channel
+        self._view = view
+        self._owed: list[Callable[[], None]] = []
+
+    def deliver_waiting(self, ticket: str | None = None) -> list[Delivery]:
+        """Delivers every letter that waits, or one ticket's, in the order they were proposed; returns what became of
+        each.
+
+        A letter is sent, failed, unknown or refused afterwards; each is in the ledger. One that another post room
+        began is left out. What ``view`` raises, or a store that cannot be used, comes through; the letters that were
+        not begun go on waiting.
+        """
+        self._pay_what_is_owed()
+        done = [
+            self._deliver(reply_key)
+            for reply_key in self._ledger.waiting()
+            if ticket is None or self._ledger.delivery(reply_key).letter.ticket == ticket
+        ]
+        return [delivery for delivery in done if delivery is not None]
+
+    def recover(self, older_than: timedelta = timedelta(0)) -> list[Delivery]:
+        """To be called once when a post room starts: letters that a crash left half-way become unknown.
+
+        No machine sends them again; a person is called for each. ``older_than`` spares the letters that another post
+        room may just have in its hands. Returns every letter that is unknown by now, earlier ones too: they are what
+        a person has to look at.
+        """
+        self._ledger.recover(older_than)
+        return list(self._ledger.unknowns())
+
+    def _deliver(self, reply_key: str) -> Delivery | None:
+        # Read before the letter is begun: an error here leaves it waiting, not half-way.
+        ticket = self._history.ticket(self._ledger.delivery(reply_key).letter.ticket)
+        going = self._ledger.begin(reply_key, self._view())
+        if isinstance(going, Refusal):
+            return None if going.rule == "state" else self._ledger.delivery(reply_key)
+        self._record(self._hand_over(going, ticket))
+        return self._ledger.delivery(reply_key)
+
+    def _hand_over(self, going: Sending, ticket: TicketRecord) -> Callable[[], None]:
+        """Gives the letter to the channel, once, and returns what is to be recorded of it."""
+        try:
+            ref = self._channel.deliver(
+                going.reply_key,
+                recipient=going.letter.recipient,
+                subject=subject_for(ticket),
+                body=going.body.decode("utf-8"),
+                headers=headers_for(going.letter.piece),
+            )
+        except Rejected as error:
+            return partial(self._ledger.failed, going.reply_key, str(error))
+        except Exception as error:
+            # Whatever it is, the letter may have gone: only Rejected is a promise that it has not. The ledger keeps
+            # the error's name alone, since a provider's message may quote the customer and cannot be erased there.
+            _log.warning("letter %s: the channel broke; nobody knows whether it left", going.reply_key, exc_info=error)
+            return partial(self._ledger.unknown, going.reply_key, type(error).__name__)
+        return partial(self._ledger.sent, going.reply_key, ref)
+
+    def _record(self, outcome: Callable[[], None]) -> None:
+        try:
+            outcome()
+        except Busy as error:
+            # What we know must not be lost while we live; should we not, ``recover`` makes it unknown.
+            _log.warning("the ledger is busy; what became of a letter is recorded later: %s", error)
+            self._owed.append(outcome)
+
+    def _pay_what_is_owed(self) -> None:
+        owed, self._owed = self._owed, []
+        for outcome in owed:
+            self._record(outcome)
+
+
+def channel_for(settings: Settings, env: MutableMapping[str, str], stream: TextIO) -> Channel:
+    """The channel that the settings name. Takes the channel's secret out of ``env``, whichever channel it is."""
+    credential = ChannelCredential.take(env)
+    match settings.channel:
+        case "eml":
+            return EmlChannel(settings.outbox, settings.sender, credential=credential)
+        case "console":
+            return ConsoleChannel(stream)
+
+
+def letters_into(folder: Path, store: Store, release: Release) -> list[Delivery]:
+    """Delivers what waits as ``.eml`` files into a folder; for demonstrations, where no address is real."""
+    channel = EmlChannel(folder, "support@lanewise.example")
+    room = PostRoom(PostLedger(store), History(store), channel, lambda: release_view(release))
+    return room.deliver_waiting()
+
+
+def subject_for(ticket: TicketRecord) -> str:
+    """``Re:`` and the ticket's subject. A subject of somebody unverified is not repeated: with a forged sender our
+    answer would carry a stranger's words to a third person."""
+    subject = ticket.subject.strip() if ticket.verified else ""
+    if not subject:
+        return PLAIN_SUBJECT
+    return subject if subject[:3].lower() == "re:" else f"Re: {subject}"
+
+
+def headers_for(piece: Piece) -> Mapping[str, str]:
+    """Says of a text that no person wrote it or approved it (RFC 3834), so that no other machine answers it."""
+    return {} if piece is Piece.APPROVED else {"Auto-Submitted": "auto-replied"}

@@ -1,0 +1,194 @@
+"""A workspace's settings: what ``lanewise.toml`` says, with every path made whole. No secret ever stands in it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from desk.channels.address import plain_address
+from desk.errors import SettingsError
+
+FILE_NAME = "lanewise.toml"
+"""The name that is looked for, in the given directory and then upwards."""
+
+_SQLITE = "sqlite:///"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LedgerSection(_Part):
+    """Where all that happened is kept."""
+
+    url: str = _SQLITE + ".lanewise/ledger.sqlite3"
+    """A SQLAlchemy URL; a relative SQLite path starts at the workspace."""
+
+
+class CompanySection(_Part):
+    """Whose accounts, articles and queues are looked up."""
+
+    directory: str | None = None
+    """None is the made-up sandbox company."""
+
+
+class PolicySection(_Part):
+    """The rules in force."""
+
+    file: str | None = None
+    """None is the release that comes with Lanewise."""
+
+
+class ChannelSection(_Part):
+    """How a text leaves."""
+
+    kind: Literal["console", "eml"] = "console"
+    outbox: str = "outbox"
+    """The folder for ``.eml`` files."""
+    sender: Annotated[str, AfterValidator(plain_address)] = "support@lanewise.example"
+
+
+class ModelSettings(_Part):
+    """Which model is asked, where one is. The key is no setting: it is read from OPENAI_API_KEY alone."""
+
+    name: str | None = None
+    base_url: str | None = None
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+
+
+class _File(_Part):
+    ledger: LedgerSection = LedgerSection()
+    company: CompanySection = CompanySection()
+    policy: PolicySection = PolicySection()
+    channel: ChannelSection = ChannelSection()
+    model: ModelSettings = ModelSettings()
+
+
+class Settings(_Part):
+    """What everything else is wired by. All paths are absolute."""
+
+    workspace: Path
+    """The folder of ``lanewise.toml``, or the one that was asked about where there is no such file."""
+    file: Path | None
+    """The ``lanewise.toml`` that was read; None where all is default."""
+    ledger_url: str
+    company: Path | None
+    """The company's directory; None is the sandbox company."""
+    policy: Path | None
+    """The release's file; None is the packaged release."""
+    channel: Literal["console", "eml"]
+    outbox: Path
+    sender: str
+    """A plain address: exactly one, without a display name."""
+    model: ModelSettings
+
+    def make_ledger_folder(self) -> None:
+        """Creates the folder of a SQLite ledger where it is not there yet; nothing for another database."""
+        if self.ledger_url.startswith(_SQLITE):
+            Path(self.ledger_url.removeprefix(_SQLITE).partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def load_settings(start: Path, env: Mapping[str, str]) -> Settings:
+    """The settings in force for a directory: the nearest ``lanewise.toml`` in it or above it, else the defaults.
+
+    ``OPENAI_BASE_URL`` and ``LANEWISE_MODEL`` in ``env``, where set, go before the file. Reads only; nothing is
+    created. SettingsError names the file, the key and what to do.
+    """
+    start = start.expanduser().resolve()
+    if not start.is_dir():
+        raise SettingsError(f"{start} is not a directory. Name the workspace's folder, or one inside it.")
+    found = next((d / FILE_NAME for d in (start, *start.parents) if (d / FILE_NAME).is_file()), None)
+    said = _File() if found is None else _read(found)
+    home = start if found is None else found.parent
+    model = said.model.model_copy(
+        update={
+            key: env[name]
+            for key, name in (("name", "LANEWISE_MODEL"), ("base_url", "OPENAI_BASE_URL"))
+            if env.get(name, "").strip()
+        }
+    )
+    return Settings(
+        workspace=home,
+        file=found,
+        ledger_url=_whole_url(said.ledger.url, home, found),
+        company=_there(said.company.directory, home, found, "company.directory", Path.is_dir),
+        policy=_there(said.policy.file, home, found, "policy.file", Path.is_file),
+        channel=said.channel.kind,
+        outbox=home / Path(said.channel.outbox).expanduser(),
+        sender=said.channel.sender,
+        model=model,
+    )
+
+
+def _read(file: Path) -> _File:
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror or error}. Check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: is not UTF-8 text. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}. Mend that line.") from error
+    try:
+        return _File.model_validate(raw)
+    except ValidationError as error:
+        lines = [_in_words(item["type"], item["loc"], item["msg"]) for item in error.errors()]
+        raise SettingsError(f"{file}: the settings cannot be used:\n  " + "\n  ".join(lines)) from error
+
+
+_SECRET_WORDS = ("key", "secret", "token", "password")
+
+
+def _in_words(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(str(part) for part in place)
+    last = str(place[-1]).lower() if place else ""
+    if kind == "extra_forbidden":
+        if any(word in last for word in _SECRET_WORDS):
+            # The value is not repeated: an error message ends up in logs.
+            return (
+                f"{where}: a secret never stands in this file; remove it and set OPENAI_API_KEY (for the model) or "
+                "LANEWISE_CHANNEL_SECRET (for the channel) in the environment"
+            )
+        known = ", ".join(_known(place[:-1]))
+        return f"{where}: this key is not known; remove it or correct its spelling (known here: {known})"
+    return f"{where}: {message.removeprefix('Value error, ')}; correct this value"
+
+
+def _known(section: tuple[int | str, ...]) -> list[str]:
+    if not section:
+        return list(_File.model_fields)
+    part: Any = _File.model_fields[str(section[0])].default
+    return list(type(part).model_fields)
+
+
+def _there(said: str | None, home: Path, file: Path | None, key: str, is_kind: Any) -> Path | None:
+    if said is None:
+        return None
+    path = (home / Path(said).expanduser()).resolve()
+    if not is_kind(path):
+        what = "directory" if is_kind is Path.is_dir else "file"
+        raise SettingsError(
+            f"{file}: {key}: there is no {what} {path}. Create it, correct the path, or remove the key to use what "
+            "comes with Lanewise."
+        )
+    return path
+
+
+def _whole_url(url: str, home: Path, file: Path | None) -> str:
+    if not url.startswith("sqlite"):
+        if "://" not in url:
+            raise SettingsError(
+                f"{file}: ledger.url: {url!r} is no database URL. Write it as sqlite:///folder/ledger.sqlite3."
+            )
+        return url
+    path = url.removeprefix(_SQLITE)
+    if not url.startswith(_SQLITE) or not path or path.startswith((":memory:", "?")):
+        raise SettingsError(
+            f"{file}: ledger.url: {url!r} names no file, and a ledger in memory forgets what left. "
+            "Write it as sqlite:///folder/ledger.sqlite3."
+        )
+    return _SQLITE + str(home / Path(path).expanduser())
