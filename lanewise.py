@@ -1,0 +1,283 @@
+"""The command's face: every command in one thin file, importing what it needs only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from desk.workplace import Workplace
+
+app = typer.Typer(
+    name="lanewise",
+    help="Customer-support AI that cannot speak out of its lane.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+policy_app = typer.Typer(help="Policy releases: check one before it is adopted.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
+
+Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
+HERE = Path()
+
+
+# ── trying it ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def demo(
+    report: Annotated[Path, typer.Option(help="Where to write the HTML report.")] = Path("demo-report.html"),
+    cases: Annotated[Path | None, typer.Option(help="A folder of cases; default: the packaged ones.")] = None,
+) -> None:
+    """Run the made-up company's tickets through the real machine, and show what came of each."""
+    import os
+
+    from agent.model import ModelSettings
+    from desk.post import letters_into
+    from desk.workplace import read_release
+    from evals.demo import run_demo
+
+    def work() -> int:
+        release = read_release(None)
+        model = ModelSettings.from_environment(os.environ)
+        return run_demo(cases, report, release, lambda store, folder: letters_into(folder, store, release), model)
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command(name="try")
+def try_(
+    file: Annotated[Path, typer.Argument(help="Tickets as CSV, JSON, JSONL, mbox, or a folder of .eml files.")],
+    out: Annotated[Path, typer.Option(help="Where to write the reports (.md and .html are added).")] = Path(
+        "try-report"
+    ),
+    workspace: Where = HERE,
+) -> None:
+    """Judge the last twenty tickets you would have felt nervous automating. Nothing is sent."""
+    from evals.trial import run_trial
+
+    def work() -> int:
+        place = _open(workspace)
+        return run_trial(file, out, place.release, place.systems, place.model)
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def draft(
+    file: Annotated[str, typer.Argument(help="One ticket as JSON; - for standard input.")] = "-",
+    workspace: Where = HERE,
+) -> None:
+    """One ticket as JSON in, one result as JSON out: lane, reasons, grant, draft or packet. What a helpdesk calls."""
+    from desk.drafting import draft_ticket
+
+    def work() -> int:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        _print_json(draft_ticket(_open(workspace), raw, "standard input" if file == "-" else Path(file).name))
+        return 0
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def assess(
+    rows: Annotated[
+        Path, typer.Argument(metavar="IN.jsonl", help="One row a line: id, text or turns, account_context.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write one judgement a row, in the same order.")],
+    workspace: Where = HERE,
+) -> None:
+    """Triggers and lanes only, for measuring."""
+    from evals.measure import run_assess
+
+    def work() -> int:
+        place = _open(workspace)
+        return run_assess(rows, out, place.release, place.systems, place.model)
+
+    raise typer.Exit(_guarded(work))
+
+
+# ── one ticket ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def ticket(ticket_id: Annotated[str, typer.Argument(metavar="ID")], workspace: Where = HERE) -> None:
+    """A ticket's whole timeline, from the ledger."""
+    from ledger.pages import timeline_text
+
+    def work() -> int:
+        place = _open(workspace)
+        place.history.ticket(ticket_id)
+        _print(timeline_text(place.history.timeline(ticket_id), place.history.register(ticket_id)))
+        return 0
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def explain(
+    ticket_id: Annotated[str, typer.Argument(metavar="ID")],
+    other: Annotated[str | None, typer.Argument(metavar="ID2", help="Compare with this ticket.")] = None,
+    workspace: Where = HERE,
+) -> None:
+    """The boundary in words one could say to an unhappy customer; with two tickets, why they were treated differently."""
+    from ledger.explain import compare
+    from ledger.explain import explain as told
+    from ledger.result import read_result
+
+    def work() -> int:
+        place = _open(workspace)
+        one = read_result(place.history, place.reviews, ticket_id)
+        _print(compare(one, read_result(place.history, place.reviews, other)) if other else told(one))
+        return 0
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def packet(
+    ticket_id: Annotated[str, typer.Argument(metavar="ID")],
+    form: Annotated[str, typer.Option("--format", "-f", help="text, markdown or json.")] = "text",
+    workspace: Where = HERE,
+) -> None:
+    """The packet that a person has for this ticket."""
+    from ledger.packet_pages import to_json, to_markdown, to_text
+    from ledger.pages import latest_packet
+
+    def work() -> int:
+        forms: dict[str, Callable[[Any], str]] = {"text": to_text, "markdown": to_markdown, "json": to_json}
+        if form not in forms:
+            return _fail(f"--format {form}: choose one of {', '.join(forms)}")
+        found = latest_packet(_open(workspace).reviews, ticket_id)
+        if found is None:
+            return _fail(f"ticket {ticket_id} has no packet: it was never given to a person, or its words were erased")
+        _print(forms[form](found))
+        return 0
+
+    raise typer.Exit(_guarded(work))
+
+
+# ── the house ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="The folder to write; created where needed.")]) -> None:
+    """Write a team's own workspace: settings, an observe-only policy release, knowledge, macros, queues, samples."""
+    from desk.workspace import init as write
+
+    def work() -> int:
+        for path in write(directory):
+            _print(f"wrote {path}")
+        _print(f"\nNext: lanewise try {directory}/tickets/sample.csv --workspace {directory}")
+        return 0
+
+    raise typer.Exit(_guarded(work))
+
+
+@policy_app.command("check")
+def policy_check(
+    file: Annotated[Path | None, typer.Argument(help="A release (TOML); default: the workspace's own.")] = None,
+    workspace: Where = HERE,
+) -> None:
+    """Check a policy release, and the company's files it is used with."""
+    from desk.checking import check
+
+    raise typer.Exit(_guarded(lambda: check(_settings(workspace), file, _print)))
+
+
+@app.command()
+def halt(
+    family: Annotated[str | None, typer.Argument(help="One issue family; default: all.")] = None,
+    by: Annotated[str, typer.Option(help="Who halts.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: Where = HERE,
+) -> None:
+    """Stop autonomy at once: every right to send that is in flight dies with it."""
+    from desk.halting import halt as stop
+
+    raise typer.Exit(_guarded(lambda: stop(_open(workspace), family, by, reason, _print)))
+
+
+@app.command()
+def resume(
+    family: Annotated[str | None, typer.Argument(help="One issue family; default: all.")] = None,
+    by: Annotated[str, typer.Option(help="Who resumes.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: Where = HERE,
+) -> None:
+    """End a halt. What died with it stays dead."""
+    from desk.halting import resume as start
+
+    raise typer.Exit(_guarded(lambda: start(_open(workspace), family, by, reason, _print)))
+
+
+# ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _settings(workspace: Path) -> Any:
+    import os
+
+    from desk.settings import load_settings
+
+    return load_settings(workspace, os.environ)
+
+
+def _open(workspace: Path) -> Workplace:
+    import os
+
+    from desk.workplace import open_workplace
+
+    return open_workplace(_settings(workspace), os.environ)
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Runs a command. What the operator can mend is one clear line on standard error and exit code 2."""
+    from agent.errors import AgentError
+    from desk.errors import DeskError
+    from evals.case import CaseError
+    from guards.errors import GuardError
+    from ledger.errors import LedgerError
+    from tools.errors import ToolError
+
+    try:
+        return work()
+    except (AgentError, DeskError, CaseError, GuardError, LedgerError, ToolError, OSError, UnicodeError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("stopped; what was filed is in the ledger and goes on with the next command")
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"lanewise: {message}\n")
+    return 2
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    _print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")  # a customer's odd characters must not end a command
+    app()
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    main()
