@@ -100,10 +100,14 @@ def json_items(text: str, file: str, *, keys_once: bool = True) -> Iterator[Foun
         at = _after_space(text, at)
         if text[at : at + 1] == ",":
             at = _after_space(text, at + 1)
-        elif text[at : at + 1] != "]":
+        elif text[at : at + 1] not in ("]", ""):
             place = Place(file, text.count("\n", 0, at) + 1)
             yield place, place.bad("the list does not go on with a comma or ]", "Correct it; the rest was not read")
             return
+    # A list that was cut off, or goes on after its end, has lost items: that must not pass for their absence.
+    if text[at : at + 1] == "" or _after_space(text, at + 1) < len(text):
+        place = Place(file, text.count("\n", 0, at) + 1)
+        yield place, place.bad("the list has no end, or does not end with the file", "Put one ] at the end")
 
 
 def _after_space(text: str, at: int) -> int:

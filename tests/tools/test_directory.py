@@ -197,8 +197,7 @@ async def test_two_rows_for_one_account_are_believed_neither(folder: Path) -> No
 def test_a_file_that_is_broken_is_named_with_its_line(folder: Path, file: str, text: str, part: str) -> None:
     (folder / file).write_text(text)
     found = [p for p in _problems(folder) if p.startswith(file)]
-    assert found
-    assert part in found[0]
+    assert any(part in p for p in found), found
 
 
 def test_a_file_in_another_encoding_is_named_with_its_line(folder: Path) -> None:
@@ -294,8 +293,9 @@ async def test_a_person_is_found_whatever_the_case_of_the_address(folder: Path) 
     assert found.account_id == "A-1011"
 
 
-async def test_a_file_that_cannot_be_asked_raises_rather_than_answers(folder: Path) -> None:
-    (folder / "incidents.json").write_text("[")
+@pytest.mark.parametrize("text", ["[", "nonsense", "", "[] []", '[{"id": "I"},'])
+async def test_a_file_that_is_cut_off_raises_rather_than_answers_none(folder: Path, text: str) -> None:
+    (folder / "incidents.json").write_text(text)
+    directory = open_directory(folder)
     with pytest.raises(SystemUnavailable):
-        (folder / "incidents.json").write_text("nonsense")
-        await open_directory(folder).incidents()
+        await directory.incidents()
