@@ -91,8 +91,7 @@ class Briefing:
 
     def grant(self, ticket: str) -> Grant:
         """The rights that the ledger's lane gives at this very moment."""
-        register = self.ledger.register(ticket)
-        halted = self.ledger.is_halted(_families(self.ledger, ticket))
+        register, halted = self.ledger.standing(ticket)
         return grant(register.lane, register.epoch, self.release, halted=halted)
 
     def _record(self, ticket: str, seq: int, refusal: Refusal) -> None:
@@ -122,8 +121,3 @@ class Briefing:
             if event.key.endswith(f"/{state['seq']}/draft") and event.body is not None:
                 return from_plain(Prepared, event.body.json())
         return None
-
-
-def _families(ledger: WorkerLedger, ticket: str) -> list[str]:
-    assigned = ledger.events(ticket, [Kind.LANE_ASSIGNED])
-    return list(assigned[-1].head["families"]) if assigned else []

@@ -107,9 +107,8 @@ async def open_handler(
     article_vectors().load(vectors, encoder)
     steps = build_steps(store, systems, release, model, lookup_seconds)
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
-        # A kill -9 loses no committed page under WAL; only power loss may, and then the event is simply run again.
+        # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
         await saver.conn.execute("PRAGMA journal_mode=WAL")
-        await saver.conn.execute("PRAGMA synchronous=NORMAL")
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
         yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
     article_vectors().save(vectors, encoder)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from guards.facts import Fact, Facts, Standing
 from guards.policy import Release, SignalRule, level_of
 from guards.triggers import Boundary, Level, Matrix, Signal, Trigger, Witness
-from guards.wording import language, plain, sentences
+from guards.wording import LONGEST, language, plain, sentences
 
 
 class Need(IntEnum):
@@ -96,15 +96,17 @@ def assess(
     said = tuple(opinions)
     read = plain(words)
     families = touched_families(read, release, hinted_families)
+    # Weaker signs of a family never hide behind a stronger one's: what they need must be there too (I11).
+    wider = tuple(dict.fromkeys((*families, *_weaker_families(read, release))))
     tongue = language(read)
     signals = [
-        *fact_signals(facts, families, release),
-        *text_signals(read, families, release),
+        *fact_signals(facts, wider, release),
+        *text_signals(read, wider, release),
         *untrusted_signals(untrusted, release),
         *opinion_signals(said),
     ]
     need = _need(signals, said)
-    signals += context_signals(need, families, facts, release, tongue)
+    signals += context_signals(need, wider, facts, release, tongue, too_long=len(words) > LONGEST)
     signals += domain_signals(families, signals, facts, release)
     asks_human = any(o.asks_human for o in said) or _ASKS_HUMAN.search(read) is not None
     return Assessment(Matrix(tuple(signals)), families, need, asks_human, tongue)
@@ -122,10 +124,12 @@ def touched_families(read: str, release: Release, hinted: Iterable[str] = ()) ->
     for name in hinted:
         if release.family_of(name):
             counts.setdefault(name, 0)
-    if not counts:
-        weaker = ((f, f.otherwise_pattern) for f in release.family)
-        counts = {f.id: 0 for f, pattern in weaker if pattern and pattern.search(read)}
-    return tuple(sorted(counts, key=lambda name: -counts[name]))
+    return tuple(sorted(counts, key=lambda name: -counts[name])) or _weaker_families(read, release)
+
+
+def _weaker_families(read: str, release: Release) -> tuple[str, ...]:
+    weaker = ((f.id, f.otherwise_pattern) for f in release.family)
+    return tuple(name for name, pattern in weaker if pattern and pattern.search(read))
 
 
 # ── rules over facts and words ──────────────────────────────────────────────────────────────────────────────
@@ -161,8 +165,10 @@ def text_signals(read: str, families: tuple[str, ...], release: Release) -> list
     """What the release's rules see in the customer's words, one signal a rule, its first match as evidence."""
     found = []
     parts = sentences(read)
+    whole = "\n".join(parts)
     for rule in release.signal:
-        if rule.text_pattern is None or not _applies(rule, families):
+        # One search over all sentences first: most rules say nothing about most tickets.
+        if rule.text_pattern is None or not _applies(rule, families) or not rule.text_pattern.search(whole):
             continue
         for part in parts:
             if rule.personal and is_general(part):
@@ -175,7 +181,7 @@ def text_signals(read: str, families: tuple[str, ...], release: Release) -> list
 
 
 _ASKING = re.compile(
-    r"^(?:and |so |but |ok(?:ay)?,? |hi,? |hello,? )*(?:what|where|which|who|when|how|do|does|is|are|define|explain|has)\b"
+    r"^(?:and |so |but |ok(?:ay)?,? |hi,? |hello,? )*(?:what|where|which|who|when|how|define|explain|do you)\b"
 )
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|me|my|mine|we|we're|we've|us|our|ours|myself|ourselves)\b")
 
@@ -252,13 +258,18 @@ def _need(signals: Iterable[Signal], opinions: Iterable[Opinion]) -> Need:
     return need
 
 
-def context_signals(need: Need, families: tuple[str, ...], facts: Facts, release: Release, tongue: str) -> list[Signal]:
+def context_signals(
+    need: Need, families: tuple[str, ...], facts: Facts, release: Release, tongue: str, *, too_long: bool = False
+) -> list[Signal]:
     """Where a fact that the answer or the decision needs is missing, stale, claimed or in conflict."""
     found: list[Signal] = []
 
     def add(rule: str, level: Level, evidence: str, why: str) -> None:
         found.append(Signal(rule, Trigger.MISSING_CONTEXT, level, Witness.LAW, evidence, why))
 
+    if too_long:
+        why = "the middle of it was not read by the rules, and may hold what decides"
+        add("too_long", Level.MEDIUM, f"the message is longer than {LONGEST} characters", why)
     if tongue != "en":
         add("other_language", Level.MEDIUM, f"the message reads as {tongue}", "the rules judge English only")
     unread = facts.value("attachments.unread")
@@ -299,7 +310,7 @@ _ALWAYS_NEEDED = ("account.tier",)
 def _wanted(families: tuple[str, ...], release: Release) -> tuple[tuple[str, ...], tuple[str, ...]]:
     chosen = [f for name in families if (f := release.family_of(name))]
     needed = tuple(dict.fromkeys((*_ALWAYS_NEEDED, *(n for f in chosen for n in f.needs))))
-    decisive = tuple(dict.fromkeys(n for f in chosen for n in f.decisive)) or _ALWAYS_NEEDED
+    decisive = tuple(dict.fromkeys((*_ALWAYS_NEEDED, *(n for f in chosen for n in f.decisive))))
     return needed, decisive
 
 
@@ -346,11 +357,17 @@ def domain_signals(
     ]
 
 
+_PERSON = (
+    r"(?:humans?|persons?|people|someone|somebody|agents?|representatives?|operators?|supervisors?|managers?|advisors?)"
+)
 _ASKS_HUMAN = re.compile(
-    r"\b(?:speak|talk|chat|connect|transfer|pass|put|get|reach|escalate)\b[^.!?]{0,25}\b(?:to|with|through|me)?\b[^.!?]{0,12}"
-    r"\b(?:human|real person|person|someone else|somebody else|agent|representative|operator|supervisor|manager)\b"
-    r"|\b(?:need|want|like|give me)\b[^.!?]{0,15}\b(?:an? )?(?:human|real person|live agent|representative)\b"
-    r"|\b(?:not|no) (?:a )?(?:bot|robot|machine)\b|\bmenschen? sprechen\b|\bmit einem mitarbeiter\b"
-    r"|\bparler (?:à|avec) (?:un|une)\b|\bhablar con (?:un|una)\b"
+    rf"\b(?:speak|talk|chat)(?:ing)? (?:to|with) (?:an? |the |some |your |my |real |actual |live |human |support )*{_PERSON}\b"
+    rf"|\b(?:connect|transfer|pass|put|hand|escalate|forward)\b (?:me|us|this|it)(?: \w+)? (?:to|with|through to|over to) "
+    rf"(?:an? |the |some |your |real |actual |live |human )*{_PERSON}\b"
+    rf"|\b(?:get|give|find|reach|need|want)(?: me| us)? (?:an? |some |the |your )?(?:real |actual |live )?"
+    r"(?:humans?|real persons?|real people|live agents?|human agents?|representative|supervisor|manager)\b"
+    rf"|\bget (?:me |us )?(?:someone|somebody) to (?:help|call|look|answer)|\b(?:real|live|actual) (?:human|person|agent)\b"
+    r"|\b(?:not|no more|no) (?:an? )?(?:bots?|robots?|chatbots?)\b"
+    r"|\bmenschen? sprechen\b|\bmit einem (?:mitarbeiter|menschen)\b|\bparler (?:à|avec) (?:un|une)\b|\bhablar con (?:un|una)\b"
 )
 """A request for a person is honoured in every language we know how to see it in; misses go to the text head."""

@@ -49,6 +49,8 @@ class Grant:
 
 def may(grant: Grant, right: Right, effect: Effect) -> Permit | Refusal:
     """May this grant do an effect by a right? The tool's declared effect must be the right's own."""
+    if right not in TABLE:
+        return Refusal(f"use the right {right!r}"[:80], "unknown_right", "the law knows no such right")
     row = TABLE[right]
     if effect is not row.effect:
         return Refusal(row.does, "effect", f"{right.value} is a right to {row.effect.value}, not to {effect.value}")

@@ -312,7 +312,8 @@ def _unique(what: str, ids: list[str]) -> None:
 
 
 def _joined(expressions: tuple[str, ...]) -> re.Pattern[str] | None:
-    return re.compile("|".join(f"(?:{e})" for e in expressions)) if expressions else None
+    # Line by line: one search over all sentences, each on a line of its own, then sees what one a sentence would.
+    return re.compile("|".join(f"(?:{e})" for e in expressions), re.MULTILINE) if expressions else None
 
 
 def parse_release(text: str, name: str) -> Release:
@@ -323,6 +324,8 @@ def parse_release(text: str, name: str) -> Release:
         raise PolicyError(
             f"{name}: not valid TOML: {error}. Mend that line and run `lanewise policy check`."
         ) from error
+    if "digest" in raw:
+        raise PolicyError(f"{name}: digest: it is computed from the text and may not stand in it; remove the line")
     raw["digest"] = hashlib.sha256(text.encode()).hexdigest()
     try:
         return Release.model_validate(raw)

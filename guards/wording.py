@@ -49,22 +49,50 @@ def _fold_lookalikes(text: str) -> str:
     return folded.translate(str.maketrans("‐‑–—−‘’‚“”„", "-----'''\"\"\""))
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]”’]*(?=\s|$)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|vs|etc|dr|mr|mrs|ms|st|no|inc|ltd|co|approx|ca)|\b[A-Za-z])\.$", re.IGNORECASE
+)
 _ITEM = re.compile(r"\d{1,3}[.)]\s+|[-*•]\s+")
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences and lines of a text, in order, without the blank ones. A list item keeps its number."""
-    found: list[str] = []
-    for line in text.splitlines():
-        stripped = line.strip()
-        mark = _ITEM.match(stripped)
-        start = mark.end() if mark else 0
-        parts = [s for part in _SENTENCE_END.split(stripped[start:]) if (s := part.strip())]
-        if parts and mark:
-            parts[0] = stripped[:start] + parts[0]
-        found += parts
-    return tuple(found)
+    """The sentences of a text, in order, each with its closing marks; a list item keeps its number.
+
+    A line goes on in the next one unless it ends a sentence, a blank line follows, or a list item begins: mail is
+    wrapped by machines, and "do not" at the end of a line belongs to what follows it.
+    """
+    return tuple(sentence for line in _unwrapped(text) for sentence in _split(line))
+
+
+def _unwrapped(text: str) -> list[str]:
+    lines: list[str] = []
+    open_line = False
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line:
+            open_line = False
+            continue
+        if open_line and not _ITEM.match(line):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+        ended = list(_SENTENCE_END.finditer(line))
+        open_line = not (line.endswith(":") or (ended and ended[-1].end() == len(line)))
+    return lines
+
+
+def _split(line: str) -> list[str]:
+    mark = _ITEM.match(line)
+    start, found = 0, []
+    for end in _SENTENCE_END.finditer(line, mark.end() if mark else 0):
+        if end.group().rstrip("\"')]”’") == "." and _ABBREVIATION.search(line[: end.start() + 1]):
+            continue
+        found.append(line[start : end.end()].strip())
+        start = end.end()
+    if rest := line[start:].strip():
+        found.append(rest)
+    return found
 
 
 def blocks(text: str) -> tuple[tuple[str, ...], ...]:
@@ -95,6 +123,15 @@ _LITTLE_WORDS = {language: frozenset(words.split()) for language, words in _LITT
 
 
 def language(text: str) -> str:
+    """The language of a text by its paragraphs and lines: the first that is not English, else ``en``.
+
+    Part by part, so that English padding around it cannot make a German request pass for English.
+    """
+    parts = [(part, 2) for part in re.split(r"\n\s*\n", text)] + [(line, 3) for line in text.splitlines()]
+    return next((t for part, least in parts if part.strip() and (t := _language(part, least)) != "en"), "en")
+
+
+def _language(text: str, least: int) -> str:
     """A two-letter guess (``en``, ``de``, …), or ``unknown`` for another script or too little to tell.
 
     Short texts without any little word count as English: "audit logs?" is a question we can look up.
@@ -105,7 +142,7 @@ def language(text: str) -> str:
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower())
     hits = {name: sum(1 for w in words if w in little) for name, little in _LITTLE_WORDS.items()}
     best = max(hits, key=lambda name: hits[name])
-    if hits[best] >= 2 and hits[best] > 1.5 * hits["en"]:
+    if hits[best] >= least and hits[best] > 1.5 * hits["en"]:
         return best
     accented = sum(1 for c in letters if ord(c) > 0x7F)
     if letters and not hits["en"] and accented > 0.03 * len(letters) and len(words) >= 4:

@@ -87,6 +87,11 @@ class WorkerLedger:
         with self._store.read() as conn:
             return moment.is_halted(conn, frozenset(families))
 
+    def standing(self, ticket: str) -> tuple[Register, bool]:
+        """The register, and whether a halt covers the ticket's families: what a grant is derived from, in one read."""
+        with self._store.read() as conn:
+            return register.current(conn, ticket), moment.is_halted(conn, moment.families_of(conn, ticket))
+
     def refusals(self, ticket: str) -> tuple[Refusal, ...]:
         """Every right that was refused on the ticket, in order."""
         with self._store.read() as conn:

@@ -68,7 +68,7 @@ def _facts_of(key: str, value: object) -> Iterator[Fact]:
             yield Fact(name, said, Standing.CONFIRMED, SOURCE)
         if read:
             return
-    if value is None or not key:
+    if value in (None, "") or not key:
         return
     prose = key in _PROSE or (isinstance(value, str) and len(value.strip()) > FREE_TEXT) or not _is_value(value)
     name = "context.note" if key in ("note", "notes") else f"context.{key[:60]}"
@@ -265,7 +265,7 @@ _BY_READER: tuple[tuple[Reader, str], ...] = (
     (_flag("contract.cycle_overlaps_credit"), "cycle_overlaps_credit"),
     (_flag("requester.executive"), "executive is_executive executive_contact executive_visibility"),
     (_word("requester.role"), "role requester_role user_role"),
-    (_flag("requester.verified"), "requester_verified verified identity_verified"),
+    (_flag("requester.verified"), "requester_verified identity_verified"),
     (_credits, "credits credit service_credit service_credits prior_credits prior_credit credits_issued credit_issued"),
     (_incidents, "incident incidents incident_id active_incident active_incidents prior_incident"),
     (_happened("changes.recent_role_change"), "recent_role_change recent_role_changes role_changed"),

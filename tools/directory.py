@@ -14,20 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from tools import directory_rows as rows
+from tools.directory_documents import read_articles, read_company, read_macros, read_queues
 from tools.directory_files import (
     Found,
     Place,
     Table,
     csv_rows,
     fill,
-    front_matter,
     json_items,
-    problems_of,
     read_text,
-    toml_document,
 )
 from tools.errors import BadRecord, UnreadableFile
 from tools.knowledge import KnowledgeIndex, article_problems, current_articles
@@ -187,7 +185,7 @@ def open_directory(path: Path, rank: Rank | None = None) -> Directory:
     if not path.is_dir():
         raise UnreadableFile(f"{path} is not a folder. Make one with `lanewise init {path}`")
     problems: list[BadRecord] = []
-    company = _company(path, problems)
+    company = read_company(path, problems)
     written: dict[str, datetime] = {}
 
     def read(file: str, key: str, kind: tuple[type[M], Callable[[M], T]], *one_each: str) -> Table[T]:
@@ -224,7 +222,7 @@ def open_directory(path: Path, rank: Rank | None = None) -> Directory:
         written=written,
         problems=problems,
     )
-    shelves.queues += _queues(path, problems)
+    shelves.queues += read_queues(path, problems)
     shelves.macros += read_macros(path / "macros", problems)
     shelves.articles += read_articles(path / "knowledge", problems)
     return Directory(shelves, rank)
@@ -232,88 +230,6 @@ def open_directory(path: Path, rank: Rank | None = None) -> Directory:
 
 def _found(text: str, file: str, model: type[BaseModel]) -> Iterator[Found]:
     return json_items(text, file) if file.endswith(".json") else csv_rows(text, file, model.model_fields)
-
-
-def _company(path: Path, problems: list[BadRecord]) -> Company:
-    place = Place("company.toml")
-    try:
-        if not (path / place.file).is_file():
-            raise place.bad("the file is missing", "Write it; `lanewise init` makes one to start from")
-        return rows.CompanyFile.model_validate(toml_document(read_text(path / place.file, place.file), place)).record()
-    except ValidationError as error:
-        problems += problems_of(error, place)
-    except BadRecord as problem:
-        problems.append(problem)
-    return Company(name="", product="", currency="", support_address="")
-
-
-def _queues(path: Path, problems: list[BadRecord]) -> Iterator[Queue]:
-    place = Place("queues.toml")
-    if not (path / place.file).is_file():
-        return
-    try:
-        text = read_text(path / place.file, place.file)
-        document = toml_document(text, place)
-    except BadRecord as problem:
-        problems.append(problem)
-        return
-    if strange := sorted(set(document) - {"queue"}):
-        problems.append(place.bad(f"not known: {', '.join(strange)}", "Only [[queue]] entries belong here"))
-    starts = [n for n, line in enumerate(text.splitlines(), 1) if line.strip().startswith("[[queue]]")]
-    entries = document.get("queue", [])
-    seen: set[str] = set()
-    for n, raw in enumerate(entries if isinstance(entries, list) else []):
-        at = Place(place.file, starts[n] if n < len(starts) else None)
-        try:
-            queue = rows.QueueRow.model_validate(raw).record()
-        except ValidationError as error:
-            problems += problems_of(error, at)
-            continue
-        if queue.queue_id in seen:
-            problems.append(at.bad(f"a second queue is called {queue.queue_id}", "Keep the one that is right", "id"))
-            continue
-        seen.add(queue.queue_id)
-        yield queue
-
-
-def read_macros(folder: Path, problems: list[BadRecord]) -> Iterator[Macro]:
-    """The macros of a folder; what is wrong goes into ``problems``. A macro without approval is not handed out."""
-    seen: dict[str, str] = {}
-    for file, head, body in _documents(folder, problems):
-        try:
-            macro = rows.MacroHead.model_validate(head).record(body)
-        except ValidationError as error:
-            problems += problems_of(error, Place(file))
-            continue
-        if macro.macro_id in seen:
-            twice = f"{seen[macro.macro_id]} has the same id {macro.macro_id}"
-            problems.append(Place(file).bad(twice, "Keep the one that is right", "id"))
-            continue
-        seen[macro.macro_id] = file
-        yield macro
-
-
-def read_articles(folder: Path, problems: list[BadRecord]) -> Iterator[Article]:
-    """The articles of a folder, approved or not; what cannot be read goes into ``problems``."""
-    for file, head, body in _documents(folder, problems):
-        try:
-            yield rows.ArticleHead.model_validate(head).record(body, file)
-        except ValidationError as error:
-            problems += problems_of(error, Place(file))
-
-
-def _documents(folder: Path, problems: list[BadRecord]) -> Iterator[tuple[str, dict[str, object], str]]:
-    for path in sorted(folder.glob("*.md")):
-        file = f"{folder.name}/{path.name}"
-        try:
-            head, body = front_matter(read_text(path, file), file)
-        except BadRecord as problem:
-            problems.append(problem)
-            continue
-        if not body:
-            problems.append(Place(file).bad("there is no text under the front matter", "Write the text"))
-            continue
-        yield file, head, body
 
 
 def _loose_ends(kept: Shelves) -> Iterator[BadRecord]:

@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
-from statistics import fmean
 
 from guards.capabilities import TABLE, Right
 from guards.gate import Permit, Refusal
@@ -102,10 +101,11 @@ class KnowledgeIndex:
         for (n, _), value in zip(texts, closeness, strict=True):
             near[n].append(value)
         # Its three nearest texts, not one: a single sentence may sound alike by chance.
-        return {n: fmean(sorted(values)[-3:]) for n, values in near.items()}
+        return {n: sum(sorted(values)[-3:]) / min(3, len(values)) for n, values in near.items()}
 
 
 _LEXICAL_SHARE = 0.1
+"""What the best word match adds to a closeness of at most 1. Tried from 0 to 0.5; more lets chance words win."""
 
 
 def match_query(words: str) -> str:

@@ -13,8 +13,9 @@ from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 
 from tools.directory_files import Place
 from tools.errors import BadRecord
+from tools.html_text import html_to_text
 from tools.ticket import Message, Ticket
-from tools.ticket_text import clean, decode, html_to_text, mark_quotes
+from tools.ticket_text import clean, decode, mark_quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,18 @@ class Mail:
 
 def split_mbox(raw: bytes) -> Iterator[tuple[int, bytes]]:
     """``(line, mail)`` for each mail of an mbox, the line being that of its ``From `` separator."""
-    starts = [m.start() for m in re.finditer(rb"(?:\A|(?<=\n))From [^\r\n]*\r?\n", raw)]
     # A paragraph may begin with "From ": a separator stands at the start or after an empty line.
-    starts = [s for s in starts if s == 0 or raw[max(0, s - 4) : s].endswith((b"\n\n", b"\n\r\n"))]
+    found = [
+        m.span()
+        for m in re.finditer(rb"(?:\A|(?<=\n))From [^\r\n]*(?:\r?\n|\Z)", raw)
+        if m.start() == 0 or raw[max(0, m.start() - 4) : m.start()].endswith((b"\n\n", b"\n\r\n"))
+    ]
+    ends = [start for start, _ in found[1:]] + [len(raw)] * bool(found)
     line, at = 1, 0
-    for start, end in zip(starts, [*starts[1:], len(raw)], strict=True):
+    for (start, begin), end in zip(found, ends, strict=True):
         line += raw.count(b"\n", at, start)
         at = start
-        body = raw[raw.index(b"\n", start) + 1 : end]
-        yield line, re.sub(rb"(?m)^>(>*From )", rb"\1", body)
+        yield line, re.sub(rb"(?m)^>(>*From )", rb"\1", raw[begin:end])
 
 
 def read_mail(raw: bytes, place: Place) -> Mail:

@@ -10,7 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from tools.directory import Directory, Shelves, open_directory, read_articles
+from tools.directory import Directory, Shelves, open_directory
+from tools.directory_documents import read_articles
 from tools.directory_files import Table
 from tools.errors import BadRecord, SystemUnavailable
 from tools.knowledge import KnowledgeIndex, current_articles

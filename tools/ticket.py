@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 
 from tools.directory_files import Place
 from tools.errors import BadRecord
+from tools.html_text import html_to_text, looks_like_html
 from tools.lookups.enquiry import Request
-from tools.ticket_text import clean, html_to_text, looks_like_html, own_words
+from tools.ticket_text import clean, own_words
 
 Role: TypeAlias = Literal["customer", "assistant", "agent"]
 

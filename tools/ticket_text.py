@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from html.parser import HTMLParser
 
 from tools.errors import UnreadableFile
 
@@ -36,11 +35,11 @@ def decode(raw: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def is_binary(raw: bytes) -> bool:
-    """True for a known binary format, or where more than one byte in twenty is a control character."""
+    """True for a known binary format, or where more than one byte in twenty, and a few, is a control character."""
     start = raw[:65536]
     if start.startswith(_BINARY):
         return True
-    return len(start) - len(start.translate(None, _CONTROLS)) > 0.05 * len(start)
+    return len(start) - len(start.translate(None, _CONTROLS)) > max(8.0, 0.05 * len(start))
 
 
 def clean(text: str) -> str:
@@ -80,100 +79,3 @@ def own_words(text: str) -> str:
         if not _QUOTED.match(line) and not introduces:
             kept.append(line)
     return "\n".join(kept).strip() or text.strip()
-
-
-# ── HTML ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype|html|body|div|p|span|table|br|meta|head|style)\b[^<]{0,2000}>", re.I)
-_UNSHOWN = frozenset({"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe"})
-_VOID = frozenset(
-    {"br", "hr", "img", "input", "meta", "link", "wbr", "area", "base", "col", "embed", "param", "source"}
-)
-_BLOCK = frozenset(
-    {"p", "div", "br", "hr", "tr", "table", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"}
-)
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?(?:\s*[;!]|\s*$)|mso-hide\s*:\s*all"
-    r"|font-size\s*:\s*[01](?:\.\d+)?(?:px|pt|em|rem|%)?(?:\s*[;!]|\s*$)|(?:max-)?(?:height|width)\s*:\s*0(?:px)?(?:\s*[;!]|\s*$)",
-    re.IGNORECASE,
-)
-
-
-def looks_like_html(text: str) -> bool:
-    """True where a text begins as an HTML document or fragment does."""
-    return _LOOKS_LIKE_HTML.match(text) is not None
-
-
-def html_to_text(html: str) -> tuple[str, str]:
-    """``(text, hidden)``: what a reader sees, quotes marked with ``>``, and what was there but not shown."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.text(), reader.hidden()
-
-
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._shown: list[str] = []
-        self._hidden: list[str] = []
-        self._open: list[tuple[str, bool]] = []
-        self._links: list[str] = []
-        self._quotes = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in _BLOCK:
-            self._break()
-        if tag in _VOID:
-            if tag == "img" and given.get("alt") and not self._in_hidden():
-                self._shown.append(f"[picture: {given['alt']}]")
-            return
-        hides = tag in _UNSHOWN or "hidden" in given or bool(_HIDING.search(given.get("style", "")))
-        self._open.append((tag, hides or self._in_hidden()))
-        if tag == "blockquote":
-            self._quotes += 1
-        if tag == "li":
-            self._shown.append("- ")
-        if tag == "a":
-            self._links.append(given.get("href", ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        # Mail programs leave tags open: closing one closes what was opened inside it.
-        at = next((n for n in range(len(self._open) - 1, -1, -1) if self._open[n][0] == tag), None)
-        if tag == "a" and self._links:
-            link = self._links.pop()
-            if link.startswith(("http:", "https:")) and not self._in_hidden():
-                self._shown.append(f" <{link}>")
-        if at is None:
-            return
-        if tag in _BLOCK:
-            self._break()
-        self._quotes -= sum(1 for name, _ in self._open[at:] if name == "blockquote")
-        del self._open[at:]
-
-    def handle_data(self, data: str) -> None:
-        if not self._in_hidden():
-            self._shown.append(re.sub(r"\s+", " ", data))
-        elif data.strip() and not self._in("style", "script", "title"):
-            self._hidden.append(" ".join(data.split()))
-
-    def handle_comment(self, data: str) -> None:
-        if data.strip() and not data.lstrip().startswith("["):
-            self._hidden.append(" ".join(data.split()))
-
-    def _in_hidden(self) -> bool:
-        return bool(self._open) and self._open[-1][1]
-
-    def _in(self, *tags: str) -> bool:
-        return any(name in tags for name, _ in self._open)
-
-    def _break(self) -> None:
-        self._shown.append("\n" + "> " * self._quotes)
-
-    def text(self) -> str:
-        lines = (line.strip() for line in "".join(self._shown).split("\n"))
-        return re.sub(r"\n(?:(?:> ?)*\n){2,}", "\n\n", "\n".join(lines)).strip()
-
-    def hidden(self) -> str:
-        return " ".join(self._hidden)

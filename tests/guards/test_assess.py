@@ -410,7 +410,9 @@ BAD = (Standing.MISSING, Standing.STALE, Standing.CLAIMED, Standing.CONFLICTING)
 def test_an_answer_from_the_record_lacks_context_where_a_needed_fact_is_not_confirmed(
     release: Release, name: str, standing: Standing
 ) -> None:
-    assert context(with_standing(name, standing), Need.RECORD, release) is Level.MEDIUM
+    # Systems that disagree on the tier decide nothing: which of them is right is for a person to find out.
+    expected = Level.HIGH if (name, standing) == ("account.tier", Standing.CONFLICTING) else Level.MEDIUM
+    assert context(with_standing(name, standing), Need.RECORD, release) is expected
     assert context(with_standing(name, standing), Need.PUBLIC, release) is Level.LOW
 
 
@@ -524,6 +526,12 @@ def test_no_incident_on_record_is_no_incident(release: Release, value: FactValue
 def test_an_outage_question_that_asks_for_nothing_is_not_commerce(release: Release) -> None:
     found = assess("Is there an outage? I cannot see it on the billing page.", Facts(), release)
     assert Boundary.INCIDENT_COMMERCE not in found.matrix.boundaries
+
+
+def test_anger_about_an_outage_and_an_invoice_is_mixed_but_asks_for_no_money(release: Release) -> None:
+    found = assess("First the outage, now the invoices page: this is unacceptable.", Facts(), release)
+    assert found.matrix.boundaries == ()
+    assert level(found, T.MULTI_DOMAIN_COMPLEXITY) is Level.MEDIUM
 
 
 def test_access_and_money_in_one_ticket_are_a_persons(release: Release) -> None:
@@ -646,14 +654,12 @@ def test_a_text_of_200_kilobytes_is_read_at_both_ends_and_in_bounded_time(releas
 # ── known gaps: each is a true statement of the law that the rules do not keep yet ──────────────────────────
 
 
-@pytest.mark.xfail(strict=True, reason="the middle of a text past LONGEST is dropped without counting as unread")
 def test_what_was_too_long_to_be_read_is_missing_context(release: Release) -> None:
     filler = "All is well here. " * 1500
     found = assess(f"{filler}Please refund us. {filler}", Facts(), release)
     assert level(found, T.POLICY_SENSITIVITY) is Level.HIGH or level(found, T.MISSING_CONTEXT) >= Level.MEDIUM
 
 
-@pytest.mark.xfail(strict=True, reason="`otherwise` families and the account fallback vanish once another family shows")
 def test_naming_a_further_family_never_lowers_missing_context(release: Release) -> None:
     decides = [Opinion(Witness.HEAD, {}, need=Need.DECISION)]
     facts = known(account__plan="team annual", contract__reference="C-1", credits__issued_recently=False)
@@ -661,20 +667,17 @@ def test_naming_a_further_family_never_lowers_missing_context(release: Release) 
     no_lower(less, assess("xyzzy please\ninvoice", facts, release, decides), release)
 
 
-@pytest.mark.xfail(strict=True, reason="the language is judged over the whole text, so padding outvotes the message")
 def test_english_padding_does_not_make_a_foreign_message_readable(release: Release) -> None:
     message = "Wo finde ich die Rechnung für unser Konto?"
     padding = "the a an i you we my our is are was be to of in on for and or not it this that"
     no_lower(assess(message, Facts(), release), assess(f"{message}\n{padding}", Facts(), release), release)
 
 
-@pytest.mark.xfail(strict=True, reason="`personal` rules take a question without a first person for documentation")
 def test_a_question_whether_this_account_is_broken_into_is_not_documentation(release: Release) -> None:
     for words in ("Is the account hacked?", "Has somebody accessed the workspace from abroad?"):
         assert level(assess(words, Facts(), release), T.SECURITY_IDENTITY) is Level.HIGH
 
 
-@pytest.mark.xfail(strict=True, reason="a single line end ends a sentence, so a rule's words may stand on two lines")
 def test_a_mail_wrapped_at_72_columns_says_what_it_says_unwrapped(release: Release) -> None:
     mail = (
         "Hello everybody at the support desk, thank you for the product. Well, I lost\nmy phone with the codes on it."
@@ -683,7 +686,6 @@ def test_a_mail_wrapped_at_72_columns_says_what_it_says_unwrapped(release: Relea
     assert "lost_or_stolen" in fired(assess(mail, Facts(), release))
 
 
-@pytest.mark.xfail(strict=True, reason="`get … person`, `put … manager`, `no … machine` match far too much")
 def test_naming_people_in_a_product_question_is_not_asking_for_one(release: Release) -> None:
     for words in ("How do I get a report per person?", "Can I transfer a seat to another person?"):
         assert not assess(words, Facts(), release).asks_human

@@ -58,7 +58,7 @@ def test_a_word_for_word_text_stands_and_names_its_sources(text: str) -> None:
         ("Yes. Open Settings and choose Exports.", "an added yes"),
         ("Open Sеttings and choose Exports.", "a Cyrillic letter"),
         ("Open\u200b Settings and choose Exports.", "a hidden character"),
-        ("Do\nnot close the page while it runs.", "a line end after Do"),
+        ("Do\n\nnot close the page while it runs.", "a paragraph's end after Do"),
         ("", "nothing at all"),
         (" \n ", "only white space"),
         (".", "only a mark"),
@@ -138,16 +138,18 @@ def test_a_free_text_never_stands(text: str) -> None:
     assert list(verdict.unsupported) == list(sentences(text))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="closing marks after a sentence are dropped by the split before they are compared"
-)
 def test_closing_marks_that_the_span_lacks_drop_a_sentence() -> None:
     assert not ground("Guests cannot start an export.)]\"' Open Settings and choose Exports.", SPANS).stands
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the dot of an abbreviation ends a sentence, so what follows a `not` can stand alone"
-)
 def test_the_rest_of_a_sentence_after_an_abbreviation_does_not_stand() -> None:
     span = Span("a@1", "You may not, e.g. while it runs, close the page.")
     assert not ground("while it runs, close the page.", [span]).stands
+
+
+@pytest.mark.parametrize("text", ["close the page while it runs.", "share the link with guests."])
+def test_the_second_line_of_a_wrapped_prohibition_does_not_stand(text: str) -> None:
+    wrapped = Span(
+        "a@1", "An export holds 90 days. Never\nshare the link with guests. Do not\nclose the page while it runs."
+    )
+    assert not ground(text, [wrapped]).stands

@@ -85,7 +85,7 @@ def test_a_trick_is_folded_and_honest_letters_stay(spelt: str, read: str) -> Non
 
 
 def test_sentences_end_at_marks_and_lines_and_blank_ones_are_left_out() -> None:
-    assert sentences("One. Two! Three?\n\n- four\n  five… six") == ("One.", "Two!", "Three?", "- four", "five…", "six")
+    assert sentences("One. Two! Three?\n\n- four\n  five… six") == ("One.", "Two!", "Three?", "- four five…", "six")
     assert sentences(" \n \n") == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guards.facts import FactValue, Facts, Standing
+from guards.facts import Facts, FactValue, Standing
 from tools.account_context import LONGEST, facts_from_context, untrusted_texts
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guards.gate import Permit, Refusal
-from tools.directory import read_articles
+from tools.directory_documents import read_articles
 from tools.knowledge import (
     KnowledgeIndex,
     article_problems,

@@ -128,6 +128,7 @@ def test_a_paragraph_that_begins_with_from_does_not_begin_a_mail() -> None:
         b"\n\n\n",
         b"From x\n",
         b"From x\n\n\nFrom y\n\n",
+        b"From ",
         b"From: \nSubject: \n\n",
         b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\n--x--",
         b"From: a@b\nContent-Type: multipart/mixed\n\nno boundary",

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.errors import BadRecord, ToolError, UnreadableFile
+from tools.html_text import html_to_text
 from tools.ticket import Message, Ticket
 from tools.ticket_files import ReadResult, read_ticket_bytes, read_tickets, ticket_from_json
-from tools.ticket_text import html_to_text, own_words
+from tools.ticket_text import own_words
 
 
 def _csv(text: str, name: str = "t.csv") -> ReadResult:
@@ -305,7 +306,8 @@ def test_any_json_gives_a_ticket_or_says_what_is_wrong(raw: Any) -> None:
     try:
         ticket = ticket_from_json(raw)
     except ToolError as error:
-        assert str(error)
+        problems = [str(error)]
+        assert all(problems)
         return
     assert any(m.role == "customer" for m in ticket.messages)
     assert ticket.id
@@ -341,12 +343,31 @@ def test_an_html_body_in_a_row_is_read_as_text_with_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    "html", ["<" * 200_000, "<!" * 50_000, "<div>" * 20_000, "<a href='" * 20_000, "&" * 200_000, "<!--" * 20_000]
+    "html",
+    [
+        "<" * 200_000,
+        "<!" * 50_000,
+        "<div>" * 20_000,
+        "<a href='" * 20_000,
+        "&" * 200_000,
+        "<!--" * 20_000,
+        "<div>" * 20_000 + "</p>" * 20_000,
+        "<blockquote>" * 20_000,
+        "<script>" * 20_000,
+        "<a " * 60_000,
+        "<p" + " " * 200_000,
+        "<p a" * 40_000 + "'",
+        '<p a="' * 30_000,
+        "<p a =" * 30_000,
+        "<b></i>" * 20_000,
+        "\n" * 200_000,
+        "<br>" * 50_000,
+    ],
 )
 def test_hostile_html_is_read_in_reasonable_time(html: str) -> None:
     begun = datetime.now(UTC)
     html_to_text(html)
-    assert (datetime.now(UTC) - begun).total_seconds() < 5
+    assert (datetime.now(UTC) - begun).total_seconds() < 3
 
 
 @pytest.mark.parametrize(

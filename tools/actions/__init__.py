@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from guards.capabilities import Right, rights_of
-from guards.gate import Permit, Piece, Refusal
+from guards.gate import Grant, Permit, Piece, Refusal
 from tools.actions.ask_question import ask_question
 from tools.actions.close_ticket import close_ticket
 from tools.actions.draft_reply import draft_reply
@@ -15,7 +15,7 @@ from tools.actions.send_answer import send_answer
 from tools.actions.state_changes import STATE_CHANGES
 from tools.actions.suggest_help import suggest_help
 from tools.actions.summarise import summarise
-from tools.toolbox import Tool
+from tools.toolbox import Tool, Toolbox
 
 __all__ = [
     "KNOWN",
@@ -25,6 +25,7 @@ __all__ = [
     "Outgoing",
     "Ports",
     "every_tool",
+    "open_toolbox",
     "tools_for",
 ]
 
@@ -57,3 +58,15 @@ class _Nowhere:
 
 KNOWN: dict[str, Right] = {tool.name: tool.right for tool in every_tool(Ports(_Nowhere()))}
 """Every tool's name with the right it needs, so that a box without the tool can say what it withheld."""
+
+
+def open_toolbox(
+    lane: object,
+    ports: Ports,
+    read_grant: Callable[[], Grant],
+    record_refusal: Callable[[Refusal], object],
+    *,
+    epoch: int | None = None,
+) -> Toolbox:
+    """The executor with that lane's tools, which also knows the names of those it withholds."""
+    return Toolbox(tools_for(lane, ports), read_grant, record_refusal, epoch=epoch, known=KNOWN)

@@ -34,4 +34,4 @@ async def account(enquiry: Enquiry) -> tuple[Fact, ...]:
     }
     if record.csm:
         values["account.csm"] = record.csm
-    return tuple(enquiry.fact(name, value, SYSTEM, record.as_of) for name, value in values.items())
+    return enquiry.facts(values, SYSTEM, record.as_of)

@@ -24,4 +24,4 @@ async def changes(enquiry: Enquiry) -> tuple[Fact, ...]:
         "changes.recent_plan_change": "plan_change" in kinds,
         "changes.recent": tuple(f"{c.at:%Y-%m-%d} {c.kind}: {c.subject}, {c.detail}" for c in recent),
     }
-    return tuple(enquiry.fact(name, value, SYSTEM, log.as_of) for name, value in values.items())
+    return enquiry.facts(values, SYSTEM, log.as_of)

@@ -27,4 +27,4 @@ async def contacts(enquiry: Enquiry) -> tuple[Fact, ...]:
             f"{c.at:%Y-%m-%d} {c.ticket_id} {c.family}, {'resolved' if c.resolved else 'not resolved'}" for c in recent
         ),
     }
-    return tuple(enquiry.fact(name, value, SYSTEM, log.as_of) for name, value in values.items())
+    return enquiry.facts(values, SYSTEM, log.as_of)

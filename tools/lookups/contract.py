@@ -62,10 +62,10 @@ def _facts(enquiry: Enquiry, record: ContractRecord) -> tuple[Fact, ...]:
             values[f"contract.{name}"] = stated
     if cycle := current_cycle(record.billing_cycle, record.cycle_start, enquiry.now.date()):
         values["contract.cycle_start"], values["contract.cycle_end"] = (day.isoformat() for day in cycle)
-    facts = [enquiry.fact(name, value, SYSTEM, record.as_of) for name, value in values.items()]
+    facts = enquiry.facts(values, SYSTEM, record.as_of)
     if record.renewal_date:
-        facts.append(_renewal(enquiry, record, (record.renewal_date - enquiry.now.date()).days))
-    return tuple(facts)
+        facts = (*facts, _renewal(enquiry, record, (record.renewal_date - enquiry.now.date()).days))
+    return facts
 
 
 def _renewal(enquiry: Enquiry, record: ContractRecord, days: int) -> Fact:

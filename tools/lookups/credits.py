@@ -25,11 +25,11 @@ async def credits(enquiry: Enquiry) -> tuple[Fact, ...]:
         "credits.service_periods": tuple(_period(c) for c in given if c.kind in _FOR_SERVICE),
     }
     currencies = {c.currency for c in recent}
-    facts: list[Fact] = [enquiry.fact(name, value, SYSTEM, log.as_of) for name, value in values.items()]
+    facts = enquiry.facts(values, SYSTEM, log.as_of)
     if len(currencies) > 1:
         note = f"in several currencies: {', '.join(sorted(currencies))}"
         return (*facts, *missing(("credits.total_90_days",), SYSTEM, note))
-    total = round(sum(c.amount for c in recent), 2)
+    total = round(float(sum(c.amount for c in recent)), 2)
     return (*facts, enquiry.fact("credits.total_90_days", total, SYSTEM, log.as_of, " ".join(currencies)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,9 @@ from tools.systems import AccountRecord, PersonRecord, Systems
 
 UNVERIFIED = "the requester is not verified"
 """Why nothing of an account is looked up for somebody who only says who they are (law 10)."""
+
+OPTIONAL = frozenset({"changes.recent", "contacts.recent", "contract.amendments", "contract.unreflected_topics"})
+"""Details for people beside a fact that says the same in short: none of them is no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Enquiry:
             old = f"older than {days} days"
             return Fact(name, value, Standing.STALE, source, as_of, f"{note}; {old}" if note else old)
         return Fact(name, value, Standing.CONFIRMED, source, as_of, note)
+
+    def facts(self, values: Mapping[str, FactValue], source: str, as_of: datetime | None) -> tuple[Fact, ...]:
+        """Several facts of one record. Names in OPTIONAL are left out where there is nothing to tell."""
+        told = ((name, value) for name, value in values.items() if value != () or name not in OPTIONAL)
+        return tuple(self.fact(name, value, source, as_of) for name, value in told)
 
     def within(self, at: datetime, days: int) -> bool:
         """True where a moment lies no more than so many days back."""

@@ -119,14 +119,10 @@ class Trainer:
             where.setdefault(name, []).append(n)
         centres = np.stack([vectors[where[f]].mean(0) for f in families])
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-        cluster = dict(
-            zip(families, KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(centres), strict=True)
-        )
+        cluster = dict(zip(families, KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(centres), strict=True))
         return spread([str(cluster[n]) for n in names], FOLDS)
 
-    def out_of_fold(
-        self, fold: np.ndarray, recipe: Recipe
-    ) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
+    def out_of_fold(self, fold: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
         """Held-out logits of every message (its passages' maximum), of its single sentences, and of threads."""
         made: list[Thread] = []
         whole = np.zeros((len(self.rows), WIDTH))
@@ -173,9 +169,7 @@ class Trainer:
                 made.append((wanted, z[: len(passages)].max(0), z[len(passages) :].max(0)))
         return made
 
-    def fired(
-        self, made: list[Thread], shift: float, a: np.ndarray, b: np.ndarray, t: np.ndarray
-    ) -> list[float]:
+    def fired(self, made: list[Thread], shift: float, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> list[float]:
         """Miss and false-alarm rate on made-up threads."""
         z = np.stack([np.maximum(p, s - shift) for _, p, s in made])
         hit = (sigmoid(z * a + b)[:, MEDIUM] >= t).any(1)
@@ -257,9 +251,7 @@ def choose(trainer: Trainer, p: np.ndarray) -> dict[str, object]:
     return chosen
 
 
-def per_trigger(
-    trainer: Trainer, z: np.ndarray, p: np.ndarray, limits: dict[str, object]
-) -> dict[str, object]:
+def per_trigger(trainer: Trainer, z: np.ndarray, p: np.ndarray, limits: dict[str, object]) -> dict[str, object]:
     table: dict[str, object] = {}
     columns = [(f"{t} >= {lv}", 2 * i + k, limits[t][lv]) for i, t in enumerate(TRIGGERS)
                for k, lv in enumerate(("medium", "high"))]  # fmt: skip
@@ -332,9 +324,7 @@ def main() -> None:
         slope, offset = calibrate(z, trainer.y)
         t = thresholds(sigmoid(z * slope + offset), trainer.risky, trainer.quiet)
         windows[s] = trainer.summary(z, trainer.crossed(z, fold))
-        windows[s]["threads_miss"], windows[s]["threads_false_alarm"] = trainer.fired(
-            made, s, slope, offset, t
-        )
+        windows[s]["threads_miss"], windows[s]["threads_false_alarm"] = trainer.fired(made, s, slope, offset, t)
         say(f"  sentence shift {s}: {windows[s]}")
     results["sentence_shift"] = {str(s): w for s, w in windows.items()}
     # single messages are what mostly comes in; threads of eight messages are the hard case
@@ -348,9 +338,7 @@ def main() -> None:
     results["held_out_families_by_file"] = by_group(trainer, hit, [r.source for r in rows])
     results["per_trigger"] = per_trigger(trainer, z, p, limits)
     results["any_trigger_false_alarm"] = float(
-        np.stack([p[:, 2 * i] >= limits[t]["medium"] for i, t in enumerate(TRIGGERS)], 1)
-        .any(1)[trainer.quiet]
-        .mean()
+        np.stack([p[:, 2 * i] >= limits[t]["medium"] for i, t in enumerate(TRIGGERS)], 1).any(1)[trainer.quiet].mean()
     )
     say("final fit on every example")
     net = scratch.get("tuned", lambda: finetune(trainer.base, tokenizer, rows, recipe))

@@ -79,16 +79,12 @@ COLUMN[4:6], COLUMN[10:12] = 0.7, 0.5  # missing context and multi-domain: not a
 
 def loss(z: Tensor, y: Tensor, weight: Tensor, smooth: float) -> Tensor:
     soft = y[:, : ASKS + 1] * (1 - 2 * smooth) + smooth
-    each = functional.binary_cross_entropy_with_logits(
-        z[:, : ASKS + 1], soft, pos_weight=weight, reduction="none"
-    )
+    each = functional.binary_cross_entropy_with_logits(z[:, : ASKS + 1], soft, pos_weight=weight, reduction="none")
     needs = functional.cross_entropy(z[:, ASKS + 1 :], y[:, ASKS + 1 :].argmax(1))
     return (each * COLUMN).mean() + 0.15 * needs
 
 
-def joined(
-    a: Example, ya: np.ndarray, b: Example, yb: np.ndarray, rng: random.Random
-) -> tuple[str, np.ndarray]:
+def joined(a: Example, ya: np.ndarray, b: Example, yb: np.ndarray, rng: random.Random) -> tuple[str, np.ndarray]:
     """Two messages as one: each trigger takes the higher level, the need the heavier one."""
     y = np.maximum(ya, yb)
     y[ASKS + 1 :] = 0
@@ -132,9 +128,7 @@ def finetune(base: Base, tokenizer: Tokenizer, rows: list[Example], recipe: Reci
             ids, mask = pad([item[0] for item in chunk])
             with torch.autocast("cpu", torch.bfloat16):
                 z = net(base, ids, mask)
-            value = loss(
-                z.float(), torch.tensor(np.stack([item[1] for item in chunk])), weight, recipe.smooth
-            )
+            value = loss(z.float(), torch.tensor(np.stack([item[1] for item in chunk])), weight, recipe.smooth)
             optimiser.zero_grad()
             value.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
