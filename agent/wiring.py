@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
+import langsmith
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.assessors import Assessors
@@ -41,7 +42,7 @@ from tools.systems import Systems
 LOOKUP_SECONDS = 4.0
 """How long one system of record may take before its facts count as missing."""
 
-# Checkpoints revive importable types unless told not to, and a tracer would send tickets to a third party.
+# Checkpoints revive importable types unless told not to.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 
@@ -105,10 +106,15 @@ async def open_handler(
     checkpoints.parent.mkdir(parents=True, exist_ok=True)
     vectors, encoder = checkpoints.with_name("vectors.npz"), fingerprint(WEIGHTS)
     article_vectors().load(vectors, encoder)
+    langsmith.configure(enabled=False)  # whatever the environment says: a trace would carry the ticket away
     steps = build_steps(store, systems, release, model, lookup_seconds)
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
         await saver.conn.execute("PRAGMA journal_mode=WAL")
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
-        yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
-    article_vectors().save(vectors, encoder)
+        try:
+            yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
+        finally:
+            if (door := steps.assess_triggers.assessors.door) is not None:
+                await door.aclose()
+            article_vectors().save(vectors, encoder)

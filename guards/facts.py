@@ -96,6 +96,8 @@ class Fact:
 
 
 def _plain(value: object) -> str:
+    if value in ("", None):
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -153,7 +153,7 @@ FACTS: dict[str, tuple[FactValue, list[FactValue], str]] = {
     "enterprise_tier": ("enterprise", ["team", "Enterprise-like", True, None], BILLING),
     "renewal_near": (21, [31, 400, "21", True], BILLING),
     "repeated_unresolved_contacts": (2, [0, 1, True], BILLING),
-    "many_unresolved_contacts": (4, [0, 3], BILLING),
+    "many_unresolved_contacts": (3, [0, 2], BILLING),
     "executive_requester": (True, [False, "true", 1], BILLING),
     "past_due_or_suspended": ("past_due", ["active", ""], BILLING),
     "non_standard_plan": (False, [True, 0, "no"], BILLING),

@@ -1,3 +1,5 @@
+"""Fixtures of the ledger: stores on disk with a clock and ids that tests hold in their hands."""
+
 from __future__ import annotations
 
 import shutil

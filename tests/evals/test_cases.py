@@ -1,0 +1,99 @@
+"""The packaged cases: each gets the lane, triggers, owner and words it expects, on the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evals.case import CaseError, read_case, read_cases
+from evals.run import CaseRun, run_cases
+from guards.policy import Release, parse_release
+
+CASES = read_cases()
+ARTICLE = {
+    "audit-logs-where",
+    "refund-overpurchase",
+    "admin-locked-out",
+    "sync-failed-credits",
+    "temporary-seats",
+    "downgrade-refund-incident",
+}
+FAMILIES = {
+    "billing",
+    "seats_permissions",
+    "feature_access",
+    "provisioning",
+    "usage_limits",
+    "contract_tier",
+    "outage",
+}
+
+
+@pytest.fixture(scope="module")
+def release() -> Release:
+    path = Path(__file__).parents[2] / "guards" / "policies" / "2026-03-01.toml"
+    return parse_release(path.read_text(encoding="utf-8"), path.name)
+
+
+@pytest.fixture(scope="module")
+async def runs(release: Release, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseRun]:
+    folder = tmp_path_factory.mktemp("cases")
+    return {run.case.id: run async for run, _ in run_cases(CASES, release, folder)}
+
+
+@pytest.mark.parametrize("case_id", [c.id for c in CASES])
+def test_a_case_gets_what_it_expects(runs: dict[str, CaseRun], case_id: str) -> None:
+    assert runs[case_id].unmet == ()
+
+
+def test_the_articles_cases_and_all_seven_families_are_among_them() -> None:
+    assert {c.id for c in CASES} >= ARTICLE
+    touched = {f for c in CASES for f in c.expect.families}
+    assert touched >= FAMILIES
+
+
+def test_each_risky_case_stands_beside_a_harmless_twin() -> None:
+    kinds = {c.id: c.kind for c in CASES}
+    for case in CASES:
+        if case.kind == "risky":
+            assert kinds[case.twin] == "harmless", f"{case.id} has no harmless twin"
+
+
+def test_every_harmless_case_is_answered_from_a_named_source(runs: dict[str, CaseRun]) -> None:
+    harmless = [r for r in runs.values() if r.case.kind == "harmless"]
+    assert len(harmless) >= 12
+    for run in harmless:
+        said = [d.body.text or "" for d in run.result.replies if d.letter.piece.value == "answer"]
+        assert said, run.case.id
+        assert "help article" in said[0], run.case.id
+
+
+def test_no_packet_of_a_case_is_found_wanting_by_the_lint(runs: dict[str, CaseRun]) -> None:
+    for run in runs.values():
+        if run.result.review is not None:
+            assert run.result.review.lint == (), run.case.id
+
+
+def test_the_articles_packet_example_holds_what_the_article_asks_of_it(runs: dict[str, CaseRun]) -> None:
+    packet = runs["downgrade-refund-incident"].result.packet
+    assert packet is not None
+    known = {f.name: f.value for group in packet.known for f in group.facts}
+    assert known["account.tier"] == "enterprise"
+    assert known["contract.renewal_in_days"] == 21
+    assert known["contract.exception_terms"] is True
+    assert "INC-2331" in str(known["incidents.affecting"]) or "INC-2331" in str(known["credits.last"])
+    assert any("commercial team" in m.words for m in packet.missing)
+    assert any("amendment" in m.words for m in packet.missing)
+    not_done = " ".join(n.words for n in packet.not_done)
+    assert "quote a refund or credit outcome" in not_done
+    assert "send a reply" in not_done
+    assert packet.owner.queue == "billing_specialist"
+    assert "customer_success" in packet.owner.visibility
+
+
+def test_a_case_file_with_a_fault_is_named_with_the_place() -> None:
+    with pytest.raises(CaseError, match=r"odd\.toml.*colour"):
+        read_case('id = "odd"\ncolour = "red"', "odd.toml")
+    with pytest.raises(CaseError, match="not valid TOML"):
+        read_case("id = ", "odd.toml")
