@@ -25,13 +25,15 @@ def halt(place: Workplace, family: str | None, by: str, reason: str, tell: Calla
 def resume(place: Workplace, family: str | None, by: str, reason: str, tell: Callable[[str], None]) -> int:
     """Ends a halt."""
     _known(place, family)
-    ended = place.people.resume(family, _sign(by, reason or "resumed from the command line"))
+    before = place.history.halts()
+    remaining = place.people.resume(family, _sign(by, reason or "resumed from the command line"))
+    ended = [h for h in before if h.seq not in {r.seq for r in remaining}]
+    for one in ended:
+        tell(f"Resumed: {one.family or 'all families'} (halted by {one.by}). What died with the halt stays dead.")
     if not ended:
         tell(f"No halt of {family or 'all families'} was in force.")
-    for one in ended:
-        tell(f"Resumed: {one.family or 'all families'} (halted by {one.by}).")
-    if left := place.history.halts():
-        tell(f"Still halted: {', '.join(h.family or 'all families' for h in left)}.")
+    if remaining:
+        tell(f"Still halted: {', '.join(h.family or 'all families' for h in remaining)}.")
     return 0
 
 

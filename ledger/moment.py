@@ -87,7 +87,7 @@ def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime
         release=view.version,
         phase_sends=view.phase_sends,
         family_open=bool(families) and families <= view.open_families,
-        halted=is_halted(conn, families),
+        halted=is_halted(conn, families) or _halted_since(conn, families, reply_key),
         claimed=held.claimed_by is not None,
         recipient=recipient.recipient or "",
         notice_digests=view.notice_digests,
@@ -116,6 +116,15 @@ def judge(
     if letter.piece is Piece.QUESTION and _others(conn, held, Piece.QUESTION, reply_key):
         return Refusal(what, "one_question", "one clarifying question has been asked already")
     return may_leave(letter, moment)
+
+
+def _halted_since(conn: Connection, families: frozenset[str], reply_key: str) -> bool:
+    """True where a halt came after this letter was proposed, ended or not: what died with a halt stays dead."""
+    proposed = conn.execute(select(outbox.c.proposed_by).where(outbox.c.reply_key == reply_key)).scalar_one_or_none()
+    if proposed is None:
+        return False
+    later = conn.execute(select(halts.c.family).where(halts.c.seq > proposed)).scalars()
+    return any(family is None or family in families or not families for family in later)
 
 
 def _others(conn: Connection, held: Register, piece: Piece, reply_key: str) -> int:

@@ -394,3 +394,10 @@ def test_a_letter_for_another_address_is_refused(scene: Scene) -> None:
     scene.assigned(1)
     letter: Letter = dataclasses.replace(scene.letter(BODY), recipient="mallory@example.com")
     assert rule(scene.worker.propose(letter, BODY, reply_key="k", view=VIEW)) == "recipient"
+
+
+def test_what_a_halt_stopped_stays_stopped_though_nobody_tried_to_send_it_meanwhile(scene: Scene) -> None:
+    ready(scene)
+    _halt_all(scene)
+    scene.people.resume(None, scene.sign(key="r"))
+    assert rule(scene.post.begin("T1/answer", VIEW)) == "halted"
