@@ -51,7 +51,8 @@ def _incomplete(packet: EscalationPacket) -> Iterator[LintFinding]:
         "decision_wanted": not packet.decision_wanted.words.strip(),
         "owner": not (packet.owner.queue.strip() and packet.owner.why.strip()),
         "not_done": not packet.not_done,
-        "triggers": not packet.triggers,
+        # Without a trigger it must say at least what was missing: no source, no confirmed fact.
+        "triggers": not (packet.triggers or packet.missing),
     }
     for where, is_empty in empty.items():
         if is_empty:

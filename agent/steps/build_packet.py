@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.briefing import Briefing, Carried
 from agent.packet_writing import write_packet
+from guards.facts import Standing
 from ledger.events import Kind
-from ledger.packet import to_json
+from ledger.packet import EscalationPacket, to_json
+from ledger.packet_lint import lint
 from ledger.worker import WorkerLedger
 
 
@@ -23,7 +25,20 @@ class BuildPacket:
         """Records the packet; ``open_review`` reads it back from the ledger."""
         ticket, seq = state["ticket"], state["seq"]
         case = await self.briefing.case(state)
-        packet = write_packet(case, self.briefing.not_done(state), self.briefing.prepared(state), seq)
+        packet = passed(write_packet(case, self.briefing.not_done(state), self.briefing.prepared(state), seq))
         head = {"lane": int(packet.lane), "owner": packet.owner.queue, "policy": packet.policy_version}
         self.ledger.record(ticket, Kind.PACKET_BUILT, f"{seq}/packet", head, to_json(packet))
         return {}
+
+
+def passed(packet: EscalationPacket) -> EscalationPacket:
+    """The packet as the lint lets it stand: one that is refused loses what it says beyond the facts, and tells so.
+
+    A person gets it all the same, with what the lint still finds shown beside it: a packet is never withheld.
+    """
+    found = lint(packet)
+    if not found:
+        return packet
+    confirmed = tuple(s for s in packet.summary if s.standing is Standing.CONFIRMED)
+    note = f"the summary was left out: {'; '.join(sorted({f.rule for f in found}))}"
+    return replace(packet, summary=confirmed, degraded=(*packet.degraded, note))

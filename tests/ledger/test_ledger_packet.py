@@ -214,7 +214,7 @@ def test_the_articles_own_packet_passes() -> None:
         ("owner", {"owner": Owner("", (), "why")}),
         ("owner", {"owner": Owner("billing", (), "")}),
         ("not_done", {"not_done": ()}),
-        ("triggers", {"triggers": ()}),
+        ("triggers", {"triggers": (), "missing": ()}),
     ],
 )
 def test_a_packet_without_what_a_person_needs_is_refused(where: str, change: dict[str, object]) -> None:

@@ -51,7 +51,9 @@ def customer_words(text: str) -> str:
     if not re.match(r"(customer|agent):", text):
         return text
     turns = re.split(r"^(customer|agent):[ ]?", text, flags=re.MULTILINE)[1:]
-    return "\n".join(said.strip() for who, said in zip(turns[::2], turns[1::2], strict=True) if who == "customer")
+    return "\n".join(
+        said.strip() for who, said in zip(turns[::2], turns[1::2], strict=True) if who == "customer"
+    )
 
 
 def load(folder: Path) -> list[Example]:

@@ -28,7 +28,7 @@ from minilm import Base, export, load_base, mean_pool, useful_rows
 from sklearn.cluster import KMeans
 from sklearn.metrics import average_precision_score, roc_auc_score
 from tokenizers import Tokenizer
-from tune import MEDIUM, Recipe, Tuned, calibrate, finetune, run, sigmoid, thresholds
+from tune import MEDIUM, Recipe, Tuned, alone_threshold, calibrate, common_threshold, finetune, run, sigmoid
 
 HERE = Path(__file__).resolve().parent
 # The two runtime modules alone: the package around them needs the product's own dependencies.
@@ -119,10 +119,14 @@ class Trainer:
             where.setdefault(name, []).append(n)
         centres = np.stack([vectors[where[f]].mean(0) for f in families])
         centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-        cluster = dict(zip(families, KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(centres), strict=True))
+        cluster = dict(
+            zip(families, KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(centres), strict=True)
+        )
         return spread([str(cluster[n]) for n in names], FOLDS)
 
-    def out_of_fold(self, fold: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
+    def out_of_fold(
+        self, fold: np.ndarray, recipe: Recipe
+    ) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
         """Held-out logits of every message (its passages' maximum), of its single sentences, and of threads."""
         made: list[Thread] = []
         whole = np.zeros((len(self.rows), WIDTH))
@@ -169,7 +173,7 @@ class Trainer:
                 made.append((wanted, z[: len(passages)].max(0), z[len(passages) :].max(0)))
         return made
 
-    def fired(self, made: list[Thread], shift: float, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> list[float]:
+    def fired(self, made: list[Thread], shift: float, a: np.ndarray, b: np.ndarray, t: float) -> list[float]:
         """Miss and false-alarm rate on made-up threads."""
         z = np.stack([np.maximum(p, s - shift) for _, p, s in made])
         hit = (sigmoid(z * a + b)[:, MEDIUM] >= t).any(1)
@@ -190,7 +194,7 @@ class Trainer:
         for f in np.unique(fold):
             here = fold == f
             a, b = calibrate(z[~here], self.y[~here])
-            t = thresholds(sigmoid(z[~here] * a + b), self.risky[~here], self.quiet[~here])
+            t = common_threshold(sigmoid(z[~here] * a + b), self.risky[~here], self.quiet[~here])
             hit[here] = (sigmoid(z[here] * a + b)[:, MEDIUM] >= t).any(1)
         return hit
 
@@ -226,13 +230,6 @@ def cost(row: dict[str, float], prefix: str) -> float:
     return 2 * row[f"{prefix}miss"] + row[f"{prefix}false_alarm"]
 
 
-def alone_threshold(p: np.ndarray, yes: np.ndarray, no: np.ndarray) -> float:
-    """The threshold on one score that makes 2 x miss rate + false-alarm rate least."""
-    grid = np.linspace(0.02, 0.9, 89)
-    costs = [2 * (p[yes] < g).mean() + (p[no] >= g).mean() + 0.02 * abs(g - 0.4) for g in grid]
-    return float(grid[int(np.argmin(costs))])
-
-
 def high_threshold(trainer: Trainer, p: np.ndarray, column: int) -> float:
     """As above for `high`, its false alarms counted on risky messages: quiet ones are held by the medium bar."""
     high = trainer.y[:, column] > 0
@@ -241,7 +238,7 @@ def high_threshold(trainer: Trainer, p: np.ndarray, column: int) -> float:
 
 def choose(trainer: Trainer, p: np.ndarray) -> dict[str, object]:
     y, quiet = trainer.y, trainer.quiet
-    medium = dict(zip(RISK, thresholds(p, trainer.risky, quiet), strict=True))
+    medium = dict.fromkeys(RISK, common_threshold(p, trainer.risky, quiet))
     medium[2] = alone_threshold(p[:, 4], y[:, 4] > 0, quiet)
     chosen: dict[str, object] = {}
     for i, trigger in enumerate(TRIGGERS):
@@ -251,7 +248,9 @@ def choose(trainer: Trainer, p: np.ndarray) -> dict[str, object]:
     return chosen
 
 
-def per_trigger(trainer: Trainer, z: np.ndarray, p: np.ndarray, limits: dict[str, object]) -> dict[str, object]:
+def per_trigger(
+    trainer: Trainer, z: np.ndarray, p: np.ndarray, limits: dict[str, object]
+) -> dict[str, object]:
     table: dict[str, object] = {}
     columns = [(f"{t} >= {lv}", 2 * i + k, limits[t][lv]) for i, t in enumerate(TRIGGERS)
                for k, lv in enumerate(("medium", "high"))]  # fmt: skip
@@ -322,9 +321,11 @@ def main() -> None:
     for s in SHIFTS:
         z = trainer.combine(whole, parts, s)
         slope, offset = calibrate(z, trainer.y)
-        t = thresholds(sigmoid(z * slope + offset), trainer.risky, trainer.quiet)
+        t = common_threshold(sigmoid(z * slope + offset), trainer.risky, trainer.quiet)
         windows[s] = trainer.summary(z, trainer.crossed(z, fold))
-        windows[s]["threads_miss"], windows[s]["threads_false_alarm"] = trainer.fired(made, s, slope, offset, t)
+        windows[s]["threads_miss"], windows[s]["threads_false_alarm"] = trainer.fired(
+            made, s, slope, offset, t
+        )
         say(f"  sentence shift {s}: {windows[s]}")
     results["sentence_shift"] = {str(s): w for s, w in windows.items()}
     # single messages are what mostly comes in; threads of eight messages are the hard case
@@ -338,7 +339,9 @@ def main() -> None:
     results["held_out_families_by_file"] = by_group(trainer, hit, [r.source for r in rows])
     results["per_trigger"] = per_trigger(trainer, z, p, limits)
     results["any_trigger_false_alarm"] = float(
-        np.stack([p[:, 2 * i] >= limits[t]["medium"] for i, t in enumerate(TRIGGERS)], 1).any(1)[trainer.quiet].mean()
+        np.stack([p[:, 2 * i] >= limits[t]["medium"] for i, t in enumerate(TRIGGERS)], 1)
+        .any(1)[trainer.quiet]
+        .mean()
     )
     say("final fit on every example")
     net = scratch.get("tuned", lambda: finetune(trainer.base, tokenizer, rows, recipe))
