@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -110,7 +112,7 @@ async def open_handler(
     steps = build_steps(store, systems, release, model, lookup_seconds)
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
-        await saver.conn.execute("PRAGMA journal_mode=WAL")
+        await _use_wal(saver)
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
         try:
             yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
@@ -118,3 +120,14 @@ async def open_handler(
             if (door := steps.assess_triggers.assessors.door) is not None:
                 await door.aclose()
             article_vectors().save(vectors, encoder)
+
+
+async def _use_wal(saver: AsyncSqliteSaver) -> None:
+    """Waits where another process turns the same new file to WAL just now: SQLite itself does not wait for that."""
+    for _ in range(100):
+        try:
+            await saver.conn.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            await asyncio.sleep(0.05)
+    await saver.conn.execute("PRAGMA journal_mode=WAL")

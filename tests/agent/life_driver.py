@@ -249,6 +249,9 @@ def race(folder: Path) -> dict[str, Any]:
         if child == 0:
             try:
                 out.write_text(json.dumps(asyncio.run(runner(number))))
+            except BaseException as error:
+                out.write_text(json.dumps({"error": repr(error)}))
+                os.write(ready[1], b"!")
             finally:
                 os._exit(0)
         children.append((child, out))
@@ -257,7 +260,8 @@ def race(folder: Path) -> dict[str, Any]:
     os.write(go[1], b"!" * RUNNERS)
     for child, _ in children:
         os.waitpid(child, 0)
-    runs = [json.loads(out.read_text())["runs"] for _, out in children]
+    said = [json.loads(out.read_text()) for _, out in children]
+    runs = [s.get("runs", s) for s in said]
 
     async def look() -> dict[str, Any]:
         async with open_scene(folder, RELEASE, systems=SYSTEMS, clock=Clock(TODAY)) as scene:

@@ -145,7 +145,7 @@ def test_two_hundred_kilobytes_take_bounded_time(head: TextHead, text: str) -> N
 
 
 def test_the_ends_of_an_overlong_text_are_read(head: TextHead) -> None:
-    filler = "The weather was nice and we walked along the river. " * 4_000
+    filler = "Where do I find the colour settings of a chart? " * 4_000
     for text in (f"Please refund my last invoice. {filler}", f"{filler} Please refund my last invoice."):
         reading = head.judge(text)
         assert reading.truncated

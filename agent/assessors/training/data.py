@@ -66,6 +66,8 @@ def load(folder: Path) -> list[Example]:
                 continue
             try:
                 row = json.loads(line)
+                if "levels" not in row:  # a file of another kind
+                    continue
                 levels = tuple(ORDER[row["levels"].get(t, "low")] for t in TRIGGERS)
                 example = Example(
                     customer_words(row["text"]), path.stem, row["industry"], row["family"], levels,
