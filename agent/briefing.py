@@ -51,6 +51,7 @@ class Briefing:
     systems: Systems
     finder: SourceFinder
     release: Release
+    read_by: str
 
     async def case(self, state: Carried) -> Case:
         """The case as the ledger and the run have it now. Its lane is the register's, never the state's."""
@@ -74,6 +75,7 @@ class Briefing:
             queues=self.systems.queues,
             release=self.release,
             failures=tuple(state["failures"]),
+            read_by=self.read_by,
             now=self.ledger.now(),
         )
 

@@ -35,6 +35,8 @@ class Case:
     queues: tuple[Queue, ...]
     release: Release
     failures: tuple[str, ...]
+    read_by: str
+    """Who read the message besides the rules, as every output says it."""
     now: datetime
 
     @property

@@ -37,7 +37,8 @@ def build_graph(steps: Steps, saver: BaseCheckpointSaver[str] | None = None) -> 
     graph.add_edge("assign_lane", "grant_capabilities")
     graph.add_conditional_edges("grant_capabilities", _by_lane, ["autonomous", "assisted", "human_owned"])
     # An answer that cannot stand on approved words is not tried again: it is drafted for a person.
-    graph.add_conditional_edges("autonomous", _answered, ["record_outcome", "assisted"])
+    # While nothing may leave (observe-only), what would have been done is recorded for people to judge.
+    graph.add_conditional_edges("autonomous", _answered, ["record_outcome", "assisted", "build_packet"])
     graph.add_edge("assisted", "build_packet")
     graph.add_edge("human_owned", "build_packet")
     graph.add_edge("build_packet", "open_review")
@@ -66,5 +67,7 @@ def _by_lane(run: Run) -> Literal["autonomous", "assisted", "human_owned"]:
             return "human_owned"
 
 
-def _answered(run: Run) -> Literal["record_outcome", "assisted"]:
-    return "assisted" if Lane.read(run["lane"]) is not Lane.AUTONOMOUS else "record_outcome"
+def _answered(run: Run) -> Literal["record_outcome", "assisted", "build_packet"]:
+    if Lane.read(run["lane"]) is not Lane.AUTONOMOUS:
+        return "assisted"
+    return "build_packet" if run["result"]["kind"] == "observed" else "record_outcome"

@@ -22,6 +22,7 @@ from ledger.packet import (
     FiredTrigger,
     HumanPacket,
     Missing,
+    ObservedPacket,
     Owner,
     Quote,
     Said,
@@ -37,7 +38,8 @@ EVIDENCE_A_TRIGGER = 4
 def write_packet(
     case: Case, not_done: tuple[Refusal, ...], prepared: Prepared | None, revision: int
 ) -> EscalationPacket:
-    """The packet of a case: an ``AssistedPacket`` in lane 2, a ``HumanPacket`` in lane 3."""
+    """The packet of a case: an ``AssistedPacket`` in lane 2, a ``HumanPacket`` in lane 3, and in lane 1, where
+    nothing may leave, an ``ObservedPacket``."""
     release, decision = case.release, case.decision
     common = {
         "ticket": case.ticket.id,
@@ -58,7 +60,10 @@ def write_packet(
         "created_at": case.now,
         "thread_revision": revision,
         "degraded": (*case.failures, *((case.sources.note,) if case.sources.note else ())),
+        "read_by": case.read_by,
     }
+    if decision.lane is Lane.AUTONOMOUS:
+        return ObservedPacket(**common)  # type: ignore[arg-type]
     if prepared is None or decision.lane is Lane.HUMAN_OWNED:
         return HumanPacket(**common)  # type: ignore[arg-type]
     degraded = (*common.pop("degraded"), *prepared.notes)  # type: ignore[misc]
@@ -87,8 +92,9 @@ def _summary(case: Case) -> tuple[Sentence, ...]:
             shown = ", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value
             label = name.replace(".", " ").replace("_", " ")
             found.append(Sentence(f"{label.capitalize()}: {shown}.", Standing.CONFIRMED, fact=name))
-    if held := [r.words for r in case.decision.reasons][:2]:
-        found.append(Sentence(f"It is with a person because {'; and '.join(held)}.", Standing.INFERRED))
+    held = [r.words for r in case.decision.reasons if r.lane > Lane.AUTONOMOUS][:2]
+    if held:
+        found.append(Sentence(f"Likely needs a person because {'; and '.join(held)}.", Standing.INFERRED))
     return tuple(found)
 
 
@@ -96,11 +102,11 @@ def _what_the_customer_says(case: Case) -> Sentence:
     clauses = list(dict.fromkeys(r.says for s in case.assessment.matrix.signals if (r := _rule(case, s)) and r.says))
     if not clauses:
         read = [t.value.replace("_", " ") for t in case.assessment.matrix.at_least(Level.MEDIUM)]
-        about = f"the message reads as touching {', '.join(read)}" if read else "asks something we hold no answer for"
-        clauses = [about]
-    text = f"The customer {clauses[0]}" if not clauses[0].startswith("the message") else clauses[0].capitalize()
+        if read:
+            return Sentence(f"Likely touches {', '.join(read)}; no rule names it more closely.", Standing.INFERRED)
+        clauses = ["asks a question"]
     more = f"; also {', '.join(clauses[1:4])}" if len(clauses) > 1 else ""
-    return Sentence(f"{text}{more}.", Standing.CLAIMED)
+    return Sentence(f"The customer {clauses[0]}{more}.", Standing.CLAIMED)
 
 
 def _rule(case: Case, signal: Signal) -> SignalRule | None:
@@ -139,7 +145,7 @@ def _missing(case: Case) -> tuple[Missing, ...]:
         if fact.standing in (Standing.MISSING, Standing.STALE, Standing.CONFLICTING):
             label = fact.name.replace(".", " ").replace("_", " ")
             found.setdefault(fact.name, Missing(f"did not verify {label}", fact.note))
-    if not found:
+    if not found and case.decision.lane is not Lane.AUTONOMOUS:
         found["source"] = Missing("whether any approved source answers it", case.sources.note)
     return tuple(found.values())
 
@@ -148,6 +154,8 @@ def _decision_wanted(case: Case) -> DecisionWanted:
     raised = sorted(case.assessment.matrix.at_least(Level.MEDIUM), key=lambda t: -case.assessment.matrix.level(t))
     if raised:
         words = " ".join(case.release.decision[t] for t in raised[:2])
+    elif case.decision.lane is Lane.AUTONOMOUS:
+        words = "Answer it, and say whether the assistant might have answered it by itself."
     else:
         words = "Answer it, or say which approved source answers it."
     return DecisionWanted(words, case.decision.unit)

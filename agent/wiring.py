@@ -79,7 +79,8 @@ def build_steps(
     """The steps, each with what it may use and nothing more."""
     ledger = WorkerLedger(store)
     assessors, finder = build_assessors(systems, release, model)
-    briefing = Briefing(ledger, systems, finder, release)
+    read_by = f"text head and model {model.name}" if model else "embedded default (text head, no model)"
+    briefing = Briefing(ledger, systems, finder, release, read_by)
     writers = Writers(finder, assessors.door)
     return Steps(
         gather_context=GatherContext(ledger, systems, finder, release, lookup_seconds),

@@ -51,6 +51,8 @@ class Row:
             return "asked one clarifying question"
         if "closing" in pieces:
             return "closed on the customer's word"
+        if self.result.lane == 1:
+            return "would have answered; nothing leaves in observe-only"
         notice = ", told the customer so" if "notice" in pieces else ""
         queue = self.result.packet.owner.queue.replace("_", " ") if self.result.packet else "the desk"
         return f"{'drafted' if self.result.draft else 'made a packet'} for {queue}{notice}"

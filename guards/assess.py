@@ -223,6 +223,9 @@ def _quote(part: str, match: re.Match[str]) -> str:
 _CONTEXT = (Trigger.MISSING_CONTEXT, Trigger.MULTI_DOMAIN_COMPLEXITY)
 
 
+_CALLED = {Witness.HEAD: "local text model", Witness.MODEL: "language model"}
+
+
 def opinion_signals(opinions: Iterable[Opinion]) -> list[Signal]:
     """An opinion's levels as signals. Missing context is not a text question: an opinion only names the need."""
     found = []
@@ -238,8 +241,8 @@ def opinion_signals(opinions: Iterable[Opinion]) -> list[Signal]:
                     trigger=trigger,
                     level=level,
                     by=opinion.by,
-                    evidence=f"“{quote}”" if quote else f"read so by the {opinion.by.value}",
-                    why=f"the {opinion.by.value} reads the message so; it may only raise",
+                    evidence=f"“{quote}”" if quote else f"read so by the {_CALLED.get(opinion.by, opinion.by.value)}",
+                    why=f"the {_CALLED.get(opinion.by, opinion.by.value)} reads the message so; it may only raise",
                     value=opinion.fingerprint,
                     boundary=Boundary.SEVERE_DISSATISFACTION if severe else None,
                 )

@@ -54,6 +54,9 @@ def may(grant: Grant, right: Right, effect: Effect) -> Permit | Refusal:
     row = TABLE[right]
     if effect is not row.effect:
         return Refusal(row.does, "effect", f"{right.value} is a right to {row.effect.value}, not to {effect.value}")
+    if right in rights_of(grant.lane) and right not in grant.rights:
+        # The lane holds it; the phase or a halt took it away, and the refusal says which.
+        return next((w for w in grant.withheld if w.what == row.does), Refusal(row.does, "grant", "it was not granted"))
     if right not in grant.rights or right not in rights_of(grant.lane):
         return Refusal(row.does, "lane", f"lane {int(Lane.read(grant.lane))} does not hold {right.value}: {row.reason}")
     return Permit(right, row.reason)

@@ -119,6 +119,8 @@ class Family(_Part):
     """Facts without which a question about the customer's own record cannot be answered."""
     decisive: tuple[str, ...] = ()
     """Facts that a decision in this family hangs on."""
+    tells: tuple[str, ...] = ()
+    """Beginnings of names of account facts that a verified requester may be told by the assistant itself."""
 
     @field_validator("text", "otherwise")
     @classmethod

@@ -29,7 +29,8 @@ def explain(result: TicketResult) -> str:
         lines.append(f"We did look for an answer ourselves and held it back: {result.held}.")
     if result.lane > Lane.AUTONOMOUS:
         lines.append("Until a person had looked, the assistant was not able to " + _not_able(result) + ".")
-    lines.append(f"The rules in force were release {result.decision.policy_version}.")
+    read = "no language model took part" if result.mode == "embedded" else "a language model read along"
+    lines.append(f"The rules in force were release {result.decision.policy_version}; {read}.")
     return "\n".join(lines)
 
 
@@ -46,8 +47,8 @@ def compare(one: TicketResult, other: TicketResult) -> str:
         higher = one if _rank(here) > _rank(there) else other
         evidence = higher.triggers[trigger.value]["evidence"]
         seen = f", because of {evidence[0]}" if evidence else ""
-        levels = f"{here['level']} there, {there['level']} here"
-        lines.append(f"- {_TITLES[trigger]}: {levels}; {higher.ticket.id} is the higher one{seen}")
+        levels = f"{here['level']} in {one.ticket.id}, {there['level']} in {other.ticket.id}"
+        lines.append(f"- {_TITLES[trigger]}: {levels}{seen}")
     if same:
         lines.append("- all six triggers are at the same level")
     rules = [{r.rule: r.words for r in t.decision.reasons} if t.decision else {} for t in (one, other)]

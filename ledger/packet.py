@@ -209,6 +209,8 @@ class Briefing:
     """Which version of this review's packet it is; the ledger counts."""
     degraded: tuple[str, ...] = ()
     """What could not be done as it should (``the model was down``)."""
+    read_by: str = "embedded default (no model)"
+    """Who read the message besides the rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +238,23 @@ class AssistedPacket(Briefing):
         return Lane.ASSISTED
 
 
-EscalationPacket: TypeAlias = HumanPacket | AssistedPacket
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedPacket(Briefing):
+    """What is recorded of a routine ticket while nothing may leave: people agree with the lane or disagree."""
+
+    @property
+    def lane(self) -> Lane:
+        """The recommended lane."""
+        return Lane.AUTONOMOUS
+
+
+EscalationPacket: TypeAlias = HumanPacket | AssistedPacket | ObservedPacket
+
+_OF_LANE: Mapping[Lane, type[HumanPacket] | type[AssistedPacket] | type[ObservedPacket]] = {
+    Lane.AUTONOMOUS: ObservedPacket,
+    Lane.ASSISTED: AssistedPacket,
+    Lane.HUMAN_OWNED: HumanPacket,
+}
 
 _STANDING_ORDER = (
     Standing.CONFIRMED,
@@ -276,7 +294,7 @@ def human_owned(packet: EscalationPacket) -> HumanPacket:
 
 
 def to_json(packet: EscalationPacket) -> dict[str, Any]:
-    """Plain JSON, with ``recommended_lane`` 2 or 3; ``from_json`` reads it back to an equal packet."""
+    """Plain JSON, with ``recommended_lane``; ``from_json`` reads it back to an equal packet."""
     return {"recommended_lane": int(packet.lane), **to_plain(packet)}
 
 
@@ -286,6 +304,6 @@ def from_json(raw: Mapping[str, Any]) -> EscalationPacket:
     try:
         lane = Lane.read(raw["recommended_lane"])
         rest = {name: value for name, value in raw.items() if name != "recommended_lane"}
-        return from_plain(AssistedPacket, rest) if lane is Lane.ASSISTED else from_plain(HumanPacket, rest)
+        return from_plain(_OF_LANE[lane], rest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PacketUnreadable(f"not a packet: {error}") from error

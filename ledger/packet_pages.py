@@ -65,7 +65,10 @@ def to_markdown(packet: EscalationPacket) -> str:
 def said_words(sentence: Sentence) -> str:
     """A summary sentence with its standing in words; a claim that names the customer already needs no prefix."""
     prefix = _PREFIX[sentence.standing]
-    named = sentence.standing is Standing.CLAIMED and sentence.words.casefold().startswith("customer")
+    said = sentence.words.casefold()
+    named = (sentence.standing is Standing.CLAIMED and said.startswith(("customer", "the customer"))) or (
+        sentence.standing is Standing.INFERRED and said.startswith("likely")
+    )
     return sentence.words if named else f"{prefix}{sentence.words}"
 
 
@@ -93,7 +96,8 @@ def _sections(packet: EscalationPacket) -> Iterator[tuple[str, list[str]]]:
         "Made by",
         [
             f"policy {packet.policy_version}, revision {packet.revision}, "
-            f"{packet.created_at:%Y-%m-%d %H:%M} UTC, thread at {packet.thread_revision}"
+            f"{packet.created_at:%Y-%m-%d %H:%M} UTC, thread at {packet.thread_revision}, "
+            f"read by {_line(packet.read_by)}"
         ],
     )
 

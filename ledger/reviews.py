@@ -201,6 +201,7 @@ def put(
     due_at: datetime | None,
     at: datetime,
     actor: str,
+    later: bool = False,
 ) -> Review:
     """Opens a review with a packet, or revises the open one; the draft before it is stale from here on.
 
@@ -246,7 +247,8 @@ def put(
         conn.execute(insert(reviews).values(**opened, **values, opened_at=at, due_at=due_at))
     else:
         # The customer has waited since the first message: a later one does not put the deadline off.
-        soonest = min((d for d in (held.due_at, due_at) if d is not None), default=None)
+        # Only a passed deadline is followed by a new one.
+        soonest = due_at if later else min((d for d in (held.due_at, due_at) if d is not None), default=None)
         conn.execute(update(reviews).where(reviews.c.id == review).values(**values, due_at=soonest))
     return get(conn, review)
 

@@ -258,6 +258,7 @@ class WorkerLedger:
         *,
         key: str,
         due_at: datetime | None = None,
+        later: bool = False,
         also: Sequence[Entry] = (),
     ) -> Review:
         """Asks a person, with a packet; where a review is open already, the packet joins it as its next revision,
@@ -286,6 +287,7 @@ class WorkerLedger:
                 due_at=due_at,
                 at=now,
                 actor=ACTOR,
+                later=later,
             )
 
     def revise_review(
@@ -297,13 +299,13 @@ class WorkerLedger:
         due_at: datetime | None = None,
         also: Sequence[Entry] = (),
     ) -> Review:
-        """As ``open_review``, for a review that is known to be open. UnknownReview where it is not, or is another
-        ticket's."""
+        """As ``open_review``, for a review whose deadline has passed: ``due_at`` is its new one. UnknownReview where
+        it is not open, or is another ticket's."""
         with self._store.read() as conn:
             held = reviews.get(conn, review)
         if not held.open or held.ticket != packet.ticket:
             raise UnknownReview(f"review {review!r} is not open on ticket {packet.ticket!r}")
-        return self.open_review(packet, key=key, due_at=due_at, also=also)
+        return self.open_review(packet, key=key, due_at=due_at, later=True, also=also)
 
     # --- within ---
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from agent.sources import Sources
+from agent.telling import tellable
 from guards.assess import Assessment
 from guards.assign import Coverage, assign
-from guards.facts import Facts
+from guards.facts import Fact, Facts
 from guards.lanes import Lane, Unit
 from guards.policy import Release
 from ledger.events import Entry, Kind
@@ -39,9 +40,11 @@ class AssignLane:
         assessment = Assessment.from_json(state["assessment"])
         facts = Facts.from_json(state["facts"])
         register = self.ledger.register(ticket)
+        asked = next((m.text for m in reversed(self.ledger.thread(ticket)) if m.role == "customer"), "")
+        told = tellable(asked, assessment, facts, self.release)
         decision = assign(
             assessment,
-            coverage_of(assessment, facts, Sources.from_json(state["sources"])),
+            coverage_of(assessment, facts, Sources.from_json(state["sources"]), told),
             self.release,
             failures=tuple(state["failures"]),
             floor=max(register.lane, register.floor),
@@ -74,11 +77,12 @@ class AssignLane:
         return {"decision": decision.to_json(), "lane": int(held.lane), "opening": opening}
 
 
-def coverage_of(assessment: Assessment, facts: Facts, sources: Sources) -> Coverage:
-    """The positive reasons for lane 1: a source that answers, or two between which the customer may choose."""
+def coverage_of(assessment: Assessment, facts: Facts, sources: Sources, told: tuple[Fact, ...] = ()) -> Coverage:
+    """The positive reasons for lane 1: an article that answers, two between which the customer may choose, or a
+    confirmed fact of their own account."""
     found = sources.answer or (sources.choice[0] if sources.choice else None)
     return Coverage(
-        source=f"{found.id} v{found.version}" if found else "",
+        source=f"{found.id} v{found.version}" if found else ", ".join(f.name for f in told),
         account_confirmed=facts.get("account.tier").known,
         requester_verified=facts.value("requester.verified") is True,
     )

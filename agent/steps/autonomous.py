@@ -35,6 +35,11 @@ class Autonomous:
                 head = {"tool": tool, "digest": digest_of(text), "sources": list(sources)}
                 self.ledger.record(ticket, Kind.ANSWER_COMPOSED, f"{seq}/answer", head, {"text": text})
                 return {"result": {"kind": tool, **head}}
+            case Held("phase", reason):
+                # Observe-only: the lane stands as recommended, for people to agree or disagree with.
+                head = {"tool": "observed", "rule": "phase", "reason": reason[:300]}
+                self.ledger.record(ticket, Kind.ANSWER_COMPOSED, f"{seq}/answer", head)
+                return {"result": {"kind": "observed"}}
             case Held(rule, reason):
                 head = {"tool": "held", "rule": rule, "reason": reason[:300]}
                 entry = Entry(Kind.ANSWER_COMPOSED, f"{seq}/answer", head)

@@ -45,7 +45,8 @@ class OpenReview:
         assert built.body is not None
         packet = from_json(built.body.json())
         review = self.ledger.open_review(packet, key=f"{seq}/review", due_at=self._due(packet))
-        await self._notice(state, packet)
+        if packet.lane is not Lane.AUTONOMOUS:
+            await self._notice(state, packet)
         return {"result": {"kind": "review", "review": review.id, "revision": review.revision}}
 
     def _due(self, packet: EscalationPacket) -> Any:

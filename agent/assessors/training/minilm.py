@@ -113,9 +113,7 @@ def useful_rows(vocab: dict[str, int]) -> list[int]:
     """
 
     def foreign(token: str) -> bool:
-        return any(
-            c.isalpha() and not c.isascii() and not c.isdigit() for c in unicodedata.normalize("NFD", token)
-        )
+        return any(c.isalpha() and not c.isascii() and not c.isdigit() for c in unicodedata.normalize("NFD", token))
 
     rows = [i for t, i in vocab.items() if not t.startswith("[unused") and not foreign(t)]
     return sorted(rows)
@@ -136,9 +134,7 @@ class _Graph:
     def op(self, kind: str, *inputs: str, out: str | None = None, **attrs: object) -> str:
         self.count += 1
         result = out or f"t{self.count}"
-        self.nodes.append(
-            helper.make_node(kind, list(inputs), [result], name=f"{kind}_{self.count}", **attrs)
-        )
+        self.nodes.append(helper.make_node(kind, list(inputs), [result], name=f"{kind}_{self.count}", **attrs))
         return result
 
     def linear(self, x: str, module: nn.Linear, name: str) -> str:
