@@ -8,9 +8,6 @@ from agent.assessors.text_head import TextHead
 from guards.assess import Need, Opinion
 from guards.triggers import Level, Trigger, Witness
 
-_NEEDS = {"none": Need.NOTHING, "public": Need.PUBLIC, "record": Need.RECORD, "decision": Need.DECISION}
-
-
 @dataclass(frozen=True, slots=True)
 class EmbeddedAssessor:
     """Deterministic and local: the same words give the same opinion, with no key and no network."""
@@ -22,11 +19,12 @@ class EmbeddedAssessor:
         head learns that "standard plan" means routine, and keeps risky tickets."""
         read = self.head.judge(words)
         levels = {Trigger(name): Level.of(level) for name, level in read.levels.items()}
-        need = _NEEDS[read.needs]
-        if levels[Trigger.MISSING_CONTEXT] is Level.HIGH:
+        # The need follows the calibrated level; a bare guess at "record" would hold back what anybody may be told.
+        need = {Level.LOW: Need.PUBLIC, Level.MEDIUM: Need.RECORD, Level.HIGH: Need.DECISION}[
+            levels[Trigger.MISSING_CONTEXT]
+        ]
+        if read.needs == "decision" and any(level > Level.LOW for level in levels.values()):
             need = Need.DECISION
-        elif levels[Trigger.MISSING_CONTEXT] is Level.MEDIUM:
-            need = max(need, Need.RECORD)
         if read.truncated:
             need = max(need, Need.RECORD)  # what was not read may be what decides
         return Opinion(

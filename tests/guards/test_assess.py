@@ -61,6 +61,10 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["Please downgrade us from the Business plan.", "I want to switch my subscription to annual."],
         ["What does the Team plan include?", "Which page compares the plans?"],
     ),
+    "changes_an_entitlement": (
+        ["Could you nudge our limit up a little?", "Please enable redaction for us on our plan."],
+        ["What is the limit on uploads?", "How high is the quota on Team?"],
+    ),
     "files_a_claim": (
         ["I would like to file a claim for the broken device.", "Where do I lodge a warranty claim?"],
         ["The claims in your brochure are clear.", "How do I open a report?"],
