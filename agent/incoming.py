@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 
 from ledger.intake import Earlier, IncomingMessage
-from tools.ticket import Ticket
+from tools.ticket import Message, Ticket
 
 
 def incoming(ticket: Ticket, channel: str | None = None) -> IncomingMessage:
     """The customer's last message, with all that was said besides as what was there before.
 
-    The key is the message's own digest, so that the same ticket told twice is filed once, and a ticket told again
-    with a new message is a new event of the same thread.
+    The key is the message's own (``key_of``), so that the same ticket told twice is filed once, and a ticket told
+    again with a new message is a new event of the same thread.
     """
     last = max(i for i, m in enumerate(ticket.messages) if m.role == "customer")
     message = ticket.messages[last]
     rest = [m for i, m in enumerate(ticket.messages) if i != last]
-    digest = hashlib.sha256(message.text.encode("utf-8", "surrogatepass")).hexdigest()
     return IncomingMessage(
         ticket=ticket.id,
-        key=f"{len(ticket.messages)}-{digest[:16]}",
+        key=key_of(message, last + 1),
         channel=channel or ticket.channel,
         subject=ticket.subject,
         requester_email=ticket.requester_email,
@@ -34,3 +34,17 @@ def incoming(ticket: Ticket, channel: str | None = None) -> IncomingMessage:
         context=ticket.account_context,
         earlier=tuple(Earlier(m.role, m.text) for m in rest),
     )
+
+
+def key_of(message: Message, place: int) -> str:
+    """A message's key in its ticket: its time, its words and what came with it.
+
+    With a time, the same words at another time are another message, however much of the thread is told along with
+    them. Without one, only its ``place`` in the thread tells two of the same words apart.
+    """
+    words = "\n".join((message.text, *message.attachments))
+    digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    if message.at is None:
+        return f"{place}-{digest}"
+    moment = message.at if message.at.tzinfo else message.at.replace(tzinfo=UTC)
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{digest}"

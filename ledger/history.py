@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -160,7 +161,8 @@ _SPOKEN = (
 def thread(conn: Connection, ticket: str) -> tuple[Message, ...]:
     """The conversation, in order, with what a person's decision has settled. UnknownTicket.
 
-    A decision whose reply never left settles nothing: the customer still waits for an answer to those words.
+    A decision whose reply never left settles nothing: the customer still waits for an answer to those words. What a
+    helpdesk tells again of the thread stands in it once.
     """
     found = events.timeline(conn, ticket, _SPOKEN)
     if not found:
@@ -169,7 +171,7 @@ def thread(conn: Connection, ticket: str) -> tuple[Message, ...]:
     for event in found:
         match event.kind:
             case Kind.CUSTOMER_WROTE:
-                spoken.update({m.key: m for m in _from_before(event)})
+                spoken.update({m.key: m for m in _not_yet_told(_from_before(event), spoken.values())})
                 spoken[event.key] = _from_customer(event)
             case Kind.DELIVERED | Kind.DELIVERY_UNKNOWN:
                 said = _from_us(event)
@@ -211,6 +213,22 @@ def _from_before(event: Event) -> tuple[Message, ...]:
         Message(event.seq, own_key(f"{event.key}/earlier/{n}"), e["role"], e["text"], event.at, verified=verified)
         for n, e in enumerate(raw.get("earlier", ()))
     )
+
+
+def _not_yet_told(before: Sequence[Message], spoken: Iterable[Message]) -> Iterator[Message]:
+    """What was said before, without what the thread holds already. Each message answers for one repetition: a customer
+    may say the same words twice."""
+    held = Counter(_said(m) for m in spoken) if before else Counter()
+    for message in before:
+        if held[_said(message)]:
+            held[_said(message)] -= 1
+        else:
+            yield message
+
+
+def _said(message: Message) -> tuple[bool, str]:
+    """Side and words: a helpdesk may call the assistant its agent, and breaks lines its own way."""
+    return message.role == "customer", " ".join(message.text.split())
 
 
 def _letter_key(event: Event) -> str:

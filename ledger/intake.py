@@ -85,9 +85,9 @@ class Intake:
     def receive(self, message: IncomingMessage) -> Received:
         """Files a customer's message: ticket, words, event, inbox and thread revision in one durable write.
 
-        Idempotent by (ticket, key). BadMessage without a ticket or key, or with a context that is no plain JSON;
-        KeyReused where the key came before with other words, attachments or context (the first is kept; file the
-        second under a key of its own).
+        Idempotent by (ticket, key): told again, the first telling stands, also where more of the thread or another
+        context comes along. BadMessage without a ticket or key, or with a context that is no plain JSON; KeyReused
+        where the key came before with another text (the first is kept; file the second under a key of its own).
         """
         now = self._store.now()
         ticket, key = _filed(message.ticket, "ticket id", TICKET_LIMIT), _filed(message.key, "key", KEY_LIMIT)
@@ -111,7 +111,7 @@ class Intake:
         with self._store.write(durable=True) as conn:
             earlier = by_key(conn, ticket, key)
             if earlier is not None:
-                _same(earlier, Kind.CUSTOMER_WROTE, digest)
+                _same(earlier, words["text"], digest)
                 return Received(ticket, key, earlier.seq, first=False)
             done = append(conn, ticket, Entry(Kind.CUSTOMER_WROTE, key, head, words), at=now, actor="customer")
             _file_ticket(conn, ticket, message, done.seq, now)
@@ -239,11 +239,14 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _same(earlier: Event, kind: Kind, digest: str) -> None:
-    if earlier.kind is not kind:
-        raise KeyReused(earlier.ticket, earlier.key, earlier.kind.value, kind.value)
+def _same(earlier: Event, text: str, digest: str) -> None:
+    """Nothing where the event is a message of that text; KeyReused where it is anything else."""
+    if earlier.kind is not Kind.CUSTOMER_WROTE:
+        raise KeyReused(earlier.ticket, earlier.key, earlier.kind.value, Kind.CUSTOMER_WROTE.value)
     kept: Body | None = earlier.body
-    if kept is None or kept.digest != digest:
+    # What was erased is known by the digest of the whole alone.
+    same = kept is not None and (kept.digest == digest or (kept.json() or {}).get("text") == text)
+    if not same:
         raise KeyReused(earlier.ticket, earlier.key, f"text {kept.digest if kept else 'none'}", f"text {digest}")
 
 
