@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from desk.workplace import Workplace
+    from desk.records import Records
+    from desk.settings import Settings
+    from desk.workplace import Rules, Workplace
 
 app = typer.Typer(
     name="lanewise",
@@ -41,7 +43,7 @@ def demo(
 
     from agent.model import ModelSettings
     from desk.post import letters_into
-    from desk.workplace import read_release
+    from desk.records import read_release
     from evals.demo import run_demo
 
     def work() -> int:
@@ -64,8 +66,8 @@ def try_(
     from evals.trial import run_trial
 
     def work() -> int:
-        place = _open(workspace)
-        return run_trial(file, out, place.release, place.systems, place.model)
+        rules = _rules(workspace)
+        return run_trial(file, out, rules.release, rules.systems_now, rules.model)
 
     raise typer.Exit(_guarded(work))
 
@@ -98,8 +100,8 @@ def assess(
     from evals.measure import run_assess
 
     def work() -> int:
-        place = _open(workspace)
-        return run_assess(rows, out, place.release, place.systems, place.model)
+        rules = _rules(workspace)
+        return run_assess(rows, out, rules.release, rules.systems_now, rules.model)
 
     raise typer.Exit(_guarded(work))
 
@@ -110,12 +112,15 @@ def assess(
 @app.command()
 def ticket(ticket_id: Annotated[str, typer.Argument(metavar="ID")], workspace: Where = HERE) -> None:
     """A ticket's whole timeline, from the ledger."""
+    from desk.mode import assessed_by
     from ledger.pages import timeline_text
+    from ledger.result import read_result
 
     def work() -> int:
-        place = _open(workspace)
-        place.history.ticket(ticket_id)
-        _print(timeline_text(place.history.timeline(ticket_id), place.history.register(ticket_id)))
+        held = _records(workspace, new=False)
+        result = read_result(held.history, held.reviews, ticket_id)
+        _print(timeline_text(held.history.timeline(ticket_id), held.history.register(ticket_id)))
+        _print(f"assessed by {assessed_by(result)}")
         return 0
 
     raise typer.Exit(_guarded(work))
@@ -133,9 +138,9 @@ def explain(
     from ledger.result import read_result
 
     def work() -> int:
-        place = _open(workspace)
-        one = read_result(place.history, place.reviews, ticket_id)
-        _print(compare(one, read_result(place.history, place.reviews, other)) if other else told(one))
+        held = _records(workspace, new=False)
+        one = read_result(held.history, held.reviews, ticket_id)
+        _print(compare(one, read_result(held.history, held.reviews, other)) if other else told(one))
         return 0
 
     raise typer.Exit(_guarded(work))
@@ -148,20 +153,91 @@ def packet(
     workspace: Where = HERE,
 ) -> None:
     """The packet that a person has for this ticket."""
-    from ledger.packet_pages import to_json, to_markdown, to_text
+    from desk.deciding import shown
+    from desk.decisions import look
+    from desk.mode import FORMS, packet_page
     from ledger.pages import latest_packet
+    from ledger.result import read_result
 
     def work() -> int:
-        forms: dict[str, Callable[[Any], str]] = {"text": to_text, "markdown": to_markdown, "json": to_json}
-        if form not in forms:
-            return _fail(f"--format {form}: choose one of {', '.join(forms)}")
-        found = latest_packet(_open(workspace).reviews, ticket_id)
+        if form not in FORMS:
+            return _fail(f"--format {form}: choose one of {', '.join(FORMS)}")
+        held = _records(workspace, new=False)
+        result = read_result(held.history, held.reviews, ticket_id)
+        seen = look(held.history, held.reviews, ticket_id)  # before the packet: what comes in between is not seen
+        found = latest_packet(held.reviews, ticket_id)
         if found is None:
             return _fail(f"ticket {ticket_id} has no packet: it was never given to a person, or its words were erased")
-        _print(forms[form](found))
+        _print(packet_page(found, result, form))
+        if form == "text":
+            _print(f"\n{shown(seen)}")
         return 0
 
     raise typer.Exit(_guarded(work))
+
+
+# ── a person decides ────────────────────────────────────────────────────────────────────────────────────────
+
+By = Annotated[str, typer.Option(help="Who decides; kept for good.")]
+Why = Annotated[str, typer.Option(help="Why; whoever lives with the decision reads it.")]
+
+
+@app.command()
+def decide(
+    ticket_id: Annotated[str, typer.Argument(metavar="ID")],
+    act: Annotated[
+        str,
+        typer.Argument(
+            metavar="ACT",
+            help="claim, release, approve, answer, reject, route, hand-back, resolve, rate-saved-time or rate-repeated.",
+        ),
+    ],
+    by: By,
+    reason: Why,
+    text: Annotated[str | None, typer.Option(help="FILE with your own words, - for standard input.")] = None,
+    lane: Annotated[int | None, typer.Option(help="For hand-back: the lane the assistant goes on in.")] = None,
+    queue: Annotated[str | None, typer.Option(help="For route: the queue.")] = None,
+    seen: Annotated[
+        str | None, typer.Option(help="What you had seen, as `packet` tells it; default: as it is.")
+    ] = None,
+    workspace: Where = HERE,
+) -> None:
+    """Decide on a ticket as a person: claim it, approve or write its answer, route it, hand it back, resolve it."""
+    from desk.deciding import Order, act_named, written
+    from desk.deciding import decide as carry_out
+
+    def work() -> int:
+        order = Order(ticket_id, act_named(act), by, reason, written(text, sys.stdin.buffer), lane, queue, seen)
+        order.check()
+        return carry_out(_open(workspace), order, _print)
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def post(workspace: Where = HERE) -> None:
+    """One sweep: what a crash left, what waits, what is overdue; then what may leave goes out by the channel."""
+    import os
+
+    from desk.post import channel_for
+    from desk.posting import sweep
+
+    def work() -> int:
+        # The channel first: its secret leaves the environment before anything that a model can reach is built.
+        channel = channel_for(_settings(workspace), os.environ, sys.stdout)
+        return sweep(_open(workspace), channel, _print)
+
+    raise typer.Exit(_guarded(work))
+
+
+@app.command()
+def erase(
+    ticket_id: Annotated[str, typer.Argument(metavar="ID")], by: By, reason: Why, workspace: Where = HERE
+) -> None:
+    """Erase every word and address of a ticket for good; what happened to it stays."""
+    from desk.deciding import erase as forget
+
+    raise typer.Exit(_guarded(lambda: forget(_records(workspace, new=False), ticket_id, by, reason, _print)))
 
 
 # ── the house ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +278,7 @@ def halt(
     """Stop autonomy at once: every right to send that is in flight dies with it."""
     from desk.halting import halt as stop
 
-    raise typer.Exit(_guarded(lambda: stop(_open(workspace), family, by, reason, _print)))
+    raise typer.Exit(_guarded(lambda: stop(_records(workspace), family, by, reason, _print)))
 
 
 @app.command()
@@ -215,18 +291,37 @@ def resume(
     """End a halt. What died with it stays dead."""
     from desk.halting import resume as start
 
-    raise typer.Exit(_guarded(lambda: start(_open(workspace), family, by, reason, _print)))
+    raise typer.Exit(_guarded(lambda: start(_records(workspace), family, by, reason, _print)))
 
 
 # ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _settings(workspace: Path) -> Any:
+def _settings(workspace: Path, *, whole: bool = True) -> Settings:
     import os
 
     from desk.settings import load_settings
 
-    return load_settings(workspace, os.environ)
+    return load_settings(workspace, os.environ, whole=whole)
+
+
+def _records(workspace: Path, *, new: bool = True) -> Records:
+    """The ledger alone: for what must work whatever state the company's files and the release are in."""
+    from desk.records import open_records
+
+    return open_records(_settings(workspace, whole=False), new=new)
+
+
+def _rules(workspace: Path) -> Rules:
+    """Release, company and model, without a ledger; says which mode answers, since that is all the output is worth."""
+    import os
+
+    from desk.workplace import open_rules
+
+    rules = open_rules(_settings(workspace), os.environ)
+    _notify(rules)
+    _print(f"answered by: {rules.mode}")
+    return rules
 
 
 def _open(workspace: Path) -> Workplace:
@@ -234,7 +329,14 @@ def _open(workspace: Path) -> Workplace:
 
     from desk.workplace import open_workplace
 
-    return open_workplace(_settings(workspace), os.environ)
+    place = open_workplace(_settings(workspace), os.environ)
+    _notify(place.rules)
+    return place
+
+
+def _notify(rules: Rules) -> None:
+    for notice in rules.notices:
+        sys.stderr.write(f"lanewise: {notice}\n")
 
 
 def _guarded(work: Callable[[], int]) -> int:

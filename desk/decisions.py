@@ -171,6 +171,12 @@ def rate(people: PeopleLedger, review: str, rating: PacketRating, sign: Signatur
         return people.rate_packet(review, rating, sign)
 
 
+def erase(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
+    """Erases every word and address of the ticket for good; what happened stays."""
+    with _in_words():
+        return people.erase(ticket, sign)
+
+
 # ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.incoming import incoming
-from agent.outgoing import release_view
-from desk.post import PostRoom
 from desk.workplace import Workplace
-from ledger.outbox import PostLedger
+from ledger.intake import Intake
+from ledger.letters import DeliveryState
 from ledger.result import read_result
 from tools.errors import UnreadableFile
 from tools.ticket_files import ticket_from_json
@@ -29,19 +28,32 @@ class HandedToCaller:
 
 
 def draft_ticket(place: Workplace, raw: bytes, name: str) -> dict[str, Any]:
-    """Files the ticket, runs the machine, and returns the result as plain JSON. Bad input is a ToolError."""
+    """Files the ticket, runs the machine, and returns the result as plain JSON. Bad input is a ToolError.
+
+    ``filed`` says whether the message was new. Each of ``replies`` has its ``reply_key``, the same for ever, and
+    ``new`` is true for those that this call let go: they, and no others, are now the caller's to send.
+    """
     text, _ = decode(raw, name)
     try:
         ticket = ticket_from_json(json.loads(text), name)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UnreadableFile(f"{name} is not valid JSON ({error}). Give one ticket as a JSON object") from error
-    asyncio.run(_handle(place, ticket))
+    # Filed before anything else is opened: from here on it is not lost, whatever breaks.
+    received = Intake(place.store).receive(incoming(ticket, "helpdesk"))
+    asyncio.run(_drain(place, received.ticket))
     # Only this ticket's letters, and only what the ledger still lets go at this moment.
-    post = PostRoom(PostLedger(place.store), place.history, HandedToCaller(), lambda: release_view(place.release))
-    post.deliver_waiting(ticket.id)
-    return {**read_result(place.history, place.reviews, ticket.id).to_json(), "answered_by": place.mode}
+    gone = place.post_room(HandedToCaller()).deliver_waiting(received.ticket)
+    new = {d.reply_key for d in gone if d.state is DeliveryState.SENT}
+    result = read_result(place.history, place.reviews, received.ticket)
+    told = result.to_json()
+    replies = [
+        {"reply_key": d.reply_key, "new": d.reply_key in new, **reply}
+        for d, reply in zip(result.replies, told["replies"], strict=True)
+    ]
+    filed = "new" if received.first else "already"
+    return {**told, "replies": replies, "filed": filed, "answered_by": place.mode}
 
 
-async def _handle(place: Workplace, ticket: Any) -> None:
+async def _drain(place: Workplace, ticket: str) -> None:
     async with place.handler() as handler:
-        await handler.handle(incoming(ticket, "helpdesk"))
+        await handler.drain(ticket)

@@ -3,6 +3,7 @@
 DeskError
 ├── SettingsError     a lanewise.toml that cannot be used: which file, which key, what to do
 ├── FilesInTheWay     a new workspace would overwrite files that are there already
+├── NothingFiled      a look back where no ledger stands
 ├── DecisionRefused   a person's act did not happen, and why, in words they can act on
 │   └── ChangedSince  something changed since they looked: show it to them again
 └── Rejected          the channel certainly did not take a letter
@@ -35,6 +36,10 @@ class FilesInTheWay(DeskError):
             f"{directory} already holds files that a new workspace would overwrite; nothing was written:\n"
             f"  {named}\nMove them away, or choose an empty directory."
         )
+
+
+class NothingFiled(DeskError):
+    """There is no ledger to look into; none is created by looking."""
 
 
 class DecisionRefused(DeskError):

@@ -1,4 +1,7 @@
-"""One act stops autonomy, for all or for one family, and one ends the stop; both are signed."""
+"""One act stops autonomy, for all or for one family, and one ends the stop; both are signed.
+
+They need the ledger alone. Where the release cannot be read they say so and go on: a halt never waits for a file.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,29 @@ from collections.abc import Callable
 
 from desk.decisions import signed
 from desk.errors import DecisionRefused
-from desk.workplace import Workplace
+from desk.records import Records, read_release
+from guards.errors import PolicyError
 from ledger.decisions import Signature
 
+Tell = Callable[[str], None]
 
-def halt(place: Workplace, family: str | None, by: str, reason: str, tell: Callable[[str], None]) -> int:
+
+def halt(records: Records, family: str | None, by: str, reason: str, tell: Tell) -> int:
     """Stops autonomy at once. Whoever is in a hurry needs no more than the bare command."""
-    _known(place, family)
-    done = place.people.halt(family, _sign(by, reason or "halted from the command line"))
+    _known(records, family, tell)
+    done = records.people.halt(family, _sign(by, reason or "halted from the command line"))
     tell(
         f"Halted: {done.family or 'all families'}, by {done.by}. Nothing more leaves by itself; people's own replies do."
     )
     return 0
 
 
-def resume(place: Workplace, family: str | None, by: str, reason: str, tell: Callable[[str], None]) -> int:
+def resume(records: Records, family: str | None, by: str, reason: str, tell: Tell) -> int:
     """Ends a halt."""
-    _known(place, family)
-    before = place.history.halts()
-    remaining = place.people.resume(family, _sign(by, reason or "resumed from the command line"))
+    before = records.history.halts()
+    if family not in {h.family for h in before}:
+        _known(records, family, tell)
+    remaining = records.people.resume(family, _sign(by, reason or "resumed from the command line"))
     ended = [h for h in before if h.seq not in {r.seq for r in remaining}]
     for one in ended:
         tell(f"Resumed: {one.family or 'all families'} (halted by {one.by}). What died with the halt stays dead.")
@@ -37,9 +44,18 @@ def resume(place: Workplace, family: str | None, by: str, reason: str, tell: Cal
     return 0
 
 
-def _known(place: Workplace, family: str | None) -> None:
-    if family is not None and place.release.family_of(family) is None:
-        names = ", ".join(f.id for f in place.release.family)
+def _known(records: Records, family: str | None, tell: Tell) -> None:
+    """DecisionRefused for a family that the release does not have; only told where there is no release to ask."""
+    if family is None:
+        return
+    try:
+        release = read_release(records.settings.policy)
+    except (PolicyError, OSError, UnicodeError) as error:
+        why = str(error).splitlines()[0].rstrip(":")
+        tell(f"The release cannot be read ({why}), so nobody checked that {family[:60]!r} is an issue family.")
+        return
+    if release.family_of(family) is None:
+        names = ", ".join(f.id for f in release.family)
         raise DecisionRefused(f"there is no issue family {family[:60]!r}. Choose one of: {names}.")
 
 

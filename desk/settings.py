@@ -57,7 +57,8 @@ class ModelSettings(_Part):
 
     name: str | None = None
     base_url: str | None = None
-    timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    timeout_seconds: float = Field(default=60.0, gt=0, le=600)
+    """For one call. LANEWISE_MODEL_TIMEOUT in the environment goes before it."""
 
 
 class _File(_Part):
@@ -86,17 +87,25 @@ class Settings(_Part):
     """A plain address: exactly one, without a display name."""
     model: ModelSettings
 
+    @property
+    def ledger_file(self) -> Path | None:
+        """The file of a SQLite ledger; None for another database."""
+        if not self.ledger_url.startswith(_SQLITE):
+            return None
+        return Path(self.ledger_url.removeprefix(_SQLITE).partition("?")[0])
+
     def make_ledger_folder(self) -> None:
         """Creates the folder of a SQLite ledger where it is not there yet; nothing for another database."""
-        if self.ledger_url.startswith(_SQLITE):
-            Path(self.ledger_url.removeprefix(_SQLITE).partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+        if (file := self.ledger_file) is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
 
 
-def load_settings(start: Path, env: Mapping[str, str]) -> Settings:
+def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) -> Settings:
     """The settings in force for a directory: the nearest ``lanewise.toml`` in it or above it, else the defaults.
 
     ``OPENAI_BASE_URL`` and ``LANEWISE_MODEL`` in ``env``, where set, go before the file. Reads only; nothing is
-    created. SettingsError names the file, the key and what to do.
+    created. SettingsError names the file, the key and what to do. Without ``whole`` a company's folder and a release
+    that are named need not be there: a halt must not wait for either.
     """
     start = start.expanduser().resolve()
     if not start.is_dir():
@@ -115,8 +124,8 @@ def load_settings(start: Path, env: Mapping[str, str]) -> Settings:
         workspace=home,
         file=found,
         ledger_url=_whole_url(said.ledger.url, home, found),
-        company=_there(said.company.directory, home, found, "company.directory", Path.is_dir),
-        policy=_there(said.policy.file, home, found, "policy.file", Path.is_file),
+        company=_there(said.company.directory, home, found, "company.directory", Path.is_dir, whole),
+        policy=_there(said.policy.file, home, found, "policy.file", Path.is_file, whole),
         channel=said.channel.kind,
         outbox=home / Path(said.channel.outbox).expanduser(),
         sender=said.channel.sender,
@@ -165,11 +174,11 @@ def _known(section: tuple[int | str, ...]) -> list[str]:
     return list(type(part).model_fields)
 
 
-def _there(said: str | None, home: Path, file: Path | None, key: str, is_kind: Any) -> Path | None:
+def _there(said: str | None, home: Path, file: Path | None, key: str, is_kind: Any, whole: bool) -> Path | None:
     if said is None:
         return None
     path = (home / Path(said).expanduser()).resolve()
-    if not is_kind(path):
+    if whole and not is_kind(path):
         what = "directory" if is_kind is Path.is_dir else "file"
         raise SettingsError(
             f"{file}: {key}: there is no {what} {path}. Create it, correct the path, or remove the key to use what "

@@ -1,121 +1,131 @@
-"""Opens a workspace as its settings say: ledger, company, policy, model, and the post room apart from them."""
+"""Opens a workspace's rules, and with its ledger the way in and the way out."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from importlib import resources
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 from agent.handle import Handler
 from agent.model import ModelSettings
 from agent.outgoing import release_view
 from agent.wiring import open_handler
-from desk.errors import DeskError
-from desk.post import PostRoom, channel_for
+from desk.channels import Channel
+from desk.post import PostRoom
+from desk.records import Clock, Records, clock_for, read_release
 from desk.settings import Settings
-from guards.policy import Release, parse_release
-from ledger.history import History
+from guards.policy import Release
 from ledger.outbox import PostLedger
-from ledger.people import PeopleLedger
-from ledger.reviews import Reviews
-from ledger.store import Store, open_store, utc_now
+from ledger.store import open_store
 from tools.directory import Directory, open_directory
 from tools.sandbox import company_folder
 from tools.systems import Systems
 
-PACKAGED_RELEASE = "2026-03-01.toml"
-
-
-class CompanyUnusable(DeskError):
-    """The company's files cannot be used: every problem, with its file, line and remedy."""
-
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
-    """Everything a command works with. The post room is opened apart, by the one who may send."""
+class Rules:
+    """What judges a ticket, without a ledger: measuring and trying need no more."""
 
-    settings: Settings
-    store: Store
     release: Release
     systems: Systems
     model: ModelSettings | None
-
-    @property
-    def history(self) -> History:
-        """All reads of tickets."""
-        return History(self.store)
-
-    @property
-    def reviews(self) -> Reviews:
-        """All reads of open questions."""
-        return Reviews(self.store)
-
-    @property
-    def people(self) -> PeopleLedger:
-        """What a named person decides."""
-        return PeopleLedger(self.store)
+    clock: Clock
+    notices: tuple[str, ...]
+    """What the operator should know before the command goes on, one line each."""
 
     @property
     def mode(self) -> str:
         """Which mode answers, as every output says it."""
         return f"model {self.model.name}" if self.model else "embedded default (no model)"
 
+    @property
+    def systems_now(self) -> Systems:
+        """The systems, where ``today`` is a fixed day with this moment's time of day: whoever opens a ledger of their
+        own by ``company.today`` agrees with the workspace's clock."""
+        if self.systems.company.today is None:
+            return self.systems
+        return replace(self.systems, company=replace(self.systems.company, today=self.clock()))
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace(Records):
+    """Everything a command works with. The channel is opened apart, by the one who may send."""
+
+    rules: Rules
+
+    @property
+    def release(self) -> Release:
+        """The release in force."""
+        return self.rules.release
+
+    @property
+    def systems(self) -> Systems:
+        """The systems of record."""
+        return self.rules.systems
+
+    @property
+    def mode(self) -> str:
+        """Which mode answers, as every output says it."""
+        return self.rules.mode
+
     @asynccontextmanager
     async def handler(self) -> AsyncIterator[Handler]:
         """The one way in, over this workspace's ledger."""
         runs = self.settings.workspace / ".lanewise" / "runs.sqlite3"
-        async with open_handler(self.store, self.systems, self.release, runs, self.model) as handler:
+        async with open_handler(self.store, self.systems, self.release, runs, self.rules.model) as handler:
             yield handler
 
-    def post_room(self, env: MutableMapping[str, str], stream: TextIO) -> PostRoom:
-        """The only way out. Takes the channel's secret out of ``env``."""
-        channel = channel_for(self.settings, env, stream)
+    def post_room(self, channel: Channel) -> PostRoom:
+        """The only way out, through one channel."""
         return PostRoom(PostLedger(self.store), self.history, channel, lambda: release_view(self.release))
 
 
-def read_release(path: Path | None) -> Release:
-    """The release of a file, or the packaged one. PolicyError names what is wrong; OSError where it cannot be read."""
-    if path is None:
-        packaged = resources.files("guards") / "policies" / PACKAGED_RELEASE
-        return parse_release(packaged.read_text(encoding="utf-8"), PACKAGED_RELEASE)
-    return parse_release(path.read_text(encoding="utf-8"), path.name)
+def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Rules:
+    """Opens release, company and model; creates nothing. PolicyError where the release cannot be used.
+
+    The company's files are used as far as they can be: a row that is wrong is a missing fact, an article that nobody
+    approved grounds nothing, and ``notices`` says that there are some.
+    """
+    release = read_release(settings.policy)
+    directory = read_company(settings.company)
+    systems = directory.systems()
+    model, notices = _model(settings, env)
+    if problems := len(directory.problems()):
+        counted = f"{problems} problem{'s' if problems > 1 else ''}"
+        notices = (f"{counted} in the company's files; run `lanewise policy check`", *notices)
+    return Rules(release, systems, model, clock or clock_for(systems.company.today), notices)
+
+
+def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Workplace:
+    """Opens all of it: rules first, so that a release that cannot be used leaves no empty ledger behind."""
+    rules = open_rules(settings, env, clock)
+    settings.make_ledger_folder()
+    return Workplace(settings, open_store(settings.ledger_url, clock=rules.clock), rules)
 
 
 def read_company(path: Path | None) -> Directory:
-    """The company's files, or the made-up company's. CompanyUnusable lists everything that keeps them from use."""
-    directory = open_directory(path or company_folder())
-    if problems := directory.problems():
-        raise CompanyUnusable("the company's files need mending:\n  " + "\n  ".join(map(str, problems)))
-    return directory
+    """The company's files, or the made-up company's; what is wrong with them is in ``problems()``."""
+    return open_directory(path or company_folder())
 
 
-def open_workplace(
-    settings: Settings, env: MutableMapping[str, str], clock: Callable[[], datetime] | None = None
-) -> Workplace:
-    """Opens all of it. The made-up company brings its own clock: its dates are meant against it."""
-    release = read_release(settings.policy)
-    systems = read_company(settings.company).systems()
-    fixed = systems.company.today if settings.company is None else None
-    ticking = clock or ((lambda: fixed) if fixed else utc_now)
-    settings.make_ledger_folder()
-    store = open_store(settings.ledger_url, clock=ticking)
-    return Workplace(settings, store, release, systems, _model(settings, env))
+# ── the model ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _model(settings: Settings, env: MutableMapping[str, str]) -> ModelSettings | None:
-    said = dict(env)
-    if settings.model.name:
-        said.setdefault("LANEWISE_MODEL", settings.model.name)
-    if settings.model.base_url:
-        said.setdefault("OPENAI_BASE_URL", settings.model.base_url)
-    return ModelSettings.from_environment(said)
-
-
-def environment() -> MutableMapping[str, str]:
-    """The process's own environment; whoever takes a secret from it takes it out."""
-    return os.environ
+def _model(settings: Settings, env: Mapping[str, str]) -> tuple[ModelSettings | None, tuple[str, ...]]:
+    """The model to ask, and what to say of it. A model that only the file names is not asked without a key: the file is
+    shared, the key is not. ModelMisconfigured where the environment itself is half set."""
+    said, wanted = dict(env), settings.model
+    if not said.get("OPENAI_API_KEY", "").strip():
+        named = [k for k in ("LANEWISE_MODEL", "OPENAI_BASE_URL") if said.get(k, "").strip()]
+        if not named and (wanted.base_url or wanted.name not in (None, "embedded")):
+            told = "no OPENAI_API_KEY in the environment: the embedded default is used, not the model in lanewise.toml"
+            return None, (told,)
+        return ModelSettings.from_environment(said), ()
+    for key, value in (("LANEWISE_MODEL", wanted.name), ("OPENAI_BASE_URL", wanted.base_url)):
+        if value and not said.get(key, "").strip():
+            said[key] = value
+    model = ModelSettings.from_environment(said)
+    if model is not None and not said.get("LANEWISE_MODEL_TIMEOUT", "").strip():
+        model = replace(model, timeout_seconds=wanted.timeout_seconds)
+    return model, ()

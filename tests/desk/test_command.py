@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
-
-from lanewise import app
 
 ROUTINE = {
     "id": "T-1",
@@ -28,18 +25,6 @@ RISKY = {
     "verified": True,
     "text": "After INC-2331 we want a refund for the part of the year that we are not using. Please confirm the amount.",
 }
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LANEWISE_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def invoke(*args: str, given: str | None = None) -> Result:
-        return CliRunner().invoke(app, list(args), input=given)
-
-    return invoke
 
 
 def drafted(run: Any, ticket: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +60,41 @@ def test_the_same_ticket_told_twice_is_filed_once(run: Any) -> None:
     assert first["review"] == second["review"]
     timeline = run("ticket", "T-2").stdout
     assert timeline.count(" customer   customer_wrote ") == 1
+    assert (first["filed"], second["filed"]) == ("new", "already")
+
+
+def test_only_what_this_very_call_let_go_is_new_to_the_caller(run: Any) -> None:
+    first, second = drafted(run, ROUTINE), drafted(run, ROUTINE)
+    assert [(r["piece"], r["new"]) for r in first["replies"]] == [("answer", True)]
+    assert [(r["piece"], r["new"]) for r in second["replies"]] == [("answer", False)]
+    assert first["replies"][0]["reply_key"] == second["replies"][0]["reply_key"]
+    more = drafted(run, {**ROUTINE, "text": "Your service ruined our quarter. I want our money back at once."})
+    assert [(r["piece"], r["new"]) for r in more["replies"]] == [("answer", False), ("notice", True)]
+    assert len({r["reply_key"] for r in more["replies"]}) == 2
+
+
+def test_an_id_that_is_too_long_is_filed_and_found_again(run: Any) -> None:
+    found = drafted(run, {**ROUTINE, "id": "T" * 400})
+    assert found["lane"] == 1
+    assert run("ticket", found["id"]).exit_code == 0
+
+
+def test_every_output_says_which_mode_answered(run: Any, tmp_path: Path) -> None:
+    drafted(run, ROUTINE)
+    drafted(run, RISKY)
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "text": "Where is the status page?", "account_context": null}')
+    (tmp_path / "one.jsonl").write_text(json.dumps(ROUTINE))
+    for args in (
+        ("ticket", "T-2"),
+        ("packet", "T-2"),
+        ("packet", "T-2", "-f", "markdown"),
+        ("packet", "T-2", "-f", "json"),
+        ("assess", "rows.jsonl", "--out", "out.jsonl"),
+        ("try", "one.jsonl"),
+    ):
+        result = run(*args)
+        assert result.exit_code == 0, result.output
+        assert "embedded default" in result.stdout, args
 
 
 def test_a_tickets_timeline_explanation_and_packet_can_be_read(run: Any) -> None:
@@ -86,6 +106,8 @@ def test_a_tickets_timeline_explanation_and_packet_can_be_read(run: Any) -> None
     assert "policy_sensitivity" not in told  # no technical word
     both = run("explain", "T-1", "T-2").stdout
     assert "money or terms" in both
+    for command in (("ticket", "nope"), ("explain", "nope"), ("packet", "nope")):
+        assert "nope" in run(*command).stderr
     assert run("packet", "T-2").stdout.startswith("Escalation Packet")
     assert run("packet", "T-2", "--format", "markdown").stdout.startswith("# ")
     assert json.loads(run("packet", "T-2", "-f", "json").stdout)["recommended_lane"] == 3
@@ -94,9 +116,10 @@ def test_a_tickets_timeline_explanation_and_packet_can_be_read(run: Any) -> None
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("ticket", "nope"), "nope"),
-        (("packet", "nope"), "nope"),
-        (("explain", "nope"), "nope"),
+        (("ticket", "nope"), "there is no ledger at"),
+        (("packet", "nope"), "nothing was ever filed here"),
+        (("explain", "nope"), "--workspace"),
+        (("erase", "nope", "--by", "Ada", "--reason", "asked"), "there is no ledger at"),
         (("try", "nope.csv"), "does not exist"),
         (("draft", "nope.json"), "nope.json"),
         (("assess", "nope.jsonl", "--out", "o.jsonl"), "does not exist"),

@@ -1,0 +1,234 @@
+"""A person decides from the command line: what they had before their eyes is shown, and what will follow is said."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from agent.handle import PersonDecided
+from desk import decisions
+from desk.channels.console import visible
+from desk.decisions import Look
+from desk.errors import ChangedSince, DecisionRefused
+from desk.records import Records
+from desk.workplace import Workplace
+from guards.lanes import Lane
+from ledger.decisions import Decision, PacketRating, Seen, Signature
+from ledger.reviews import Review
+
+Tell = Callable[[str], None]
+
+
+class Act(StrEnum):
+    """What a person can do with a ticket by one command."""
+
+    CLAIM = "claim"
+    RELEASE = "release"
+    APPROVE = "approve"
+    ANSWER = "answer"
+    REJECT = "reject"
+    ROUTE = "route"
+    HAND_BACK = "hand-back"
+    RESOLVE = "resolve"
+    RATE_SAVED_TIME = "rate-saved-time"
+    RATE_REPEATED = "rate-repeated"
+
+
+_TAKES = {
+    "--text": frozenset({Act.APPROVE, Act.ANSWER}),
+    "--lane": frozenset({Act.HAND_BACK}),
+    "--queue": frozenset({Act.ROUTE}),
+}
+_NEEDS = {Act.ANSWER: "--text", Act.HAND_BACK: "--lane", Act.ROUTE: "--queue"}
+_RATINGS = {Act.RATE_SAVED_TIME: PacketRating.SAVED_TIME, Act.RATE_REPEATED: PacketRating.REPEATED_THE_TICKET}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A decision as it was typed."""
+
+    ticket: str
+    act: Act
+    by: str
+    reason: str
+    text: str | None = None
+    """The person's own words, for ``answer`` and for an edited ``approve``."""
+    lane: int | None = None
+    queue: str | None = None
+    seen: str | None = None
+    """What they had seen, as ``packet`` and ``decide`` tell it; None for what stands now."""
+
+    def check(self) -> None:
+        """DecisionRefused where an option is missing, or belongs to another act."""
+        given = {"--text": self.text, "--lane": self.lane, "--queue": self.queue}
+        for option, acts in _TAKES.items():
+            if given[option] is not None and self.act not in acts:
+                raise DecisionRefused(f"{option} belongs to {' and '.join(sorted(acts))}, not to {self.act}")
+        needed = _NEEDS.get(self.act)
+        if needed is not None and given[needed] is None:
+            raise DecisionRefused(f"{self.act} needs {needed}. Nothing was decided.")
+        if self.lane not in (None, *map(int, Lane)):
+            raise DecisionRefused(f"--lane {self.lane}: choose 1, 2 or 3. Nothing was decided.")
+
+
+def act_named(name: str) -> Act:
+    """The act of that name. DecisionRefused names those there are."""
+    try:
+        return Act(name)
+    except ValueError:
+        raise DecisionRefused(f"there is no act {name[:40]!r}. Choose one of: {', '.join(Act)}.") from None
+
+
+def written(file: str | None, given: BinaryIO) -> str | None:
+    """A person's own words from a file, or from ``given`` for ``-``; None where no file is named. DecisionRefused
+    where they are not text: what a customer reads is never guessed."""
+    if file is None:
+        return None
+    raw = given.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DecisionRefused(f"{file} is not UTF-8 text. Save it as UTF-8; nothing was decided.") from error
+
+
+def decide(place: Workplace, order: Order, tell: Tell) -> int:
+    """Shows what was seen, decides, says in one sentence what will follow, and runs the ticket.
+
+    DecisionRefused in words the person can act on; ChangedSince where the ticket is not as ``seen`` says.
+    """
+    order.check()
+    sign = decisions.signed(order.by, order.reason, f"cli-{uuid.uuid4().hex}")
+    look = decisions.look(place.history, place.reviews, order.ticket)
+    tell(shown(look))
+    seen = look.seen if order.seen is None else decisions.read_token(order.seen)
+    done = _decided(place, order, look, seen, sign)
+    tell(_follows(place, order, look, done))
+    asyncio.run(_run(place, order.ticket))
+    return 0
+
+
+def erase(records: Records, ticket: str, by: str, reason: str, tell: Tell) -> int:
+    """Erases a ticket's words for good; the rest of the workspace need not be usable for it."""
+    sign = decisions.signed(by, reason, f"cli-{uuid.uuid4().hex}")
+    decisions.erase(records.people, ticket, sign)
+    tell(
+        visible(
+            f"Erased: every word and address of ticket {ticket}, by {by}. What happened to it stays in the ledger; "
+        )
+        + "what had not left does not leave. Copies elsewhere (mail files, reports, backups) are yours to delete."
+    )
+    return 0
+
+
+def shown(look: Look) -> str:
+    """What a person has before their eyes, in one line, with the word that says so later."""
+    register, review = look.register, look.review
+    parts = [f"lane {int(register.lane)}", f"revision {register.revision}"]
+    if register.claimed_by:
+        parts.append(f"claimed by {register.claimed_by}")
+    parts.append("no open review" if review is None else f"review {review.id} in {review.queue}")
+    parts.append("no draft" if look.seen.draft is None else f"draft {look.seen.draft[:12]}")
+    return visible(
+        f"Seen: ticket {register.ticket}, {', '.join(parts)} ({decisions.token(look.seen)})".replace("\n", " ")
+    )
+
+
+def _decided(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signature) -> Decision:
+    people, release, ticket = place.people, place.release, order.ticket
+    match order.act:
+        case Act.CLAIM:
+            return decisions.claim(people, ticket, sign)
+        case Act.RELEASE:
+            return decisions.release(people, ticket, sign)
+        case Act.APPROVE if order.text is None:
+            review = _open(look)
+            return decisions.approve(people, release, review.id, _draft(review, seen), seen, sign)
+        case Act.APPROVE:
+            return decisions.edit_and_approve(people, release, _open(look).id, order.text or "", seen, sign)
+        case Act.ANSWER:
+            return decisions.answer_myself(people, release, ticket, order.text or "", seen, sign)
+        case Act.REJECT:
+            return decisions.reject(people, _open(look).id, seen, sign)
+        case Act.ROUTE:
+            queues = {q.queue_id for q in place.systems.queues}
+            return decisions.route(people, queues, _open(look).id, order.queue or "", sign)
+        case Act.HAND_BACK:
+            return decisions.hand_back(people, ticket, Lane.read(order.lane), seen, sign)
+        case Act.RESOLVE:
+            return decisions.resolve(people, ticket, seen, sign)
+        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
+            return decisions.rate(people, _latest(place, ticket).id, _RATINGS[order.act], sign)
+
+
+def _open(look: Look) -> Review:
+    if look.review is None:
+        raise DecisionRefused(
+            f"no review of ticket {look.register.ticket} is open: it waits for nobody. Nothing was decided."
+        )
+    return look.review
+
+
+def _latest(place: Workplace, ticket: str) -> Review:
+    """The newest review with a packet: one may be rated after it was decided."""
+    found = next((r for r in reversed(place.reviews.all_of_ticket(ticket)) if r.packet), None)
+    if found is None:
+        raise DecisionRefused(f"ticket {ticket} has no packet to rate. Nothing was decided.")
+    return found
+
+
+def _draft(review: Review, seen: Seen) -> bytes:
+    """The draft's own bytes. ChangedSince where they are not those that were seen, DecisionRefused where there are none."""
+    if review.draft is None or review.draft.text is None:
+        raise DecisionRefused(
+            f"review {review.id} (lane {int(review.lane)}) holds no draft. Write one: decide … answer --text FILE"
+        )
+    if seen.draft != review.draft.digest:
+        raise ChangedSince(["the draft is another one now"])
+    return review.draft.text.encode("utf-8")
+
+
+def _follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
+    """What will happen by the decision, in one sentence; below it the text, where one will leave."""
+    now = done.register
+    match order.act:
+        case Act.APPROVE | Act.ANSWER:
+            return _leaves(place, done)
+        case Act.CLAIM:
+            said = f"{done.by} has the thread now: nothing of the assistant's leaves in it"
+        case Act.RELEASE:
+            said = "The thread is free for somebody else to claim"
+        case Act.REJECT:
+            said = "The draft will not leave, and the review stays open: the customer still waits for an answer"
+        case Act.ROUTE:
+            said = f"The review is with {order.queue} now, and later messages join it there"
+        case Act.HAND_BACK:
+            said = (
+                f"The assistant works on the customer's next message, from lane {int(now.lane)}; what was written so "
+                "far is settled"
+            )
+        case Act.RESOLVE:
+            said = "The ticket is resolved: nothing of the assistant's leaves for what was written so far"
+        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
+            said = f"The packet's rating is recorded: {_RATINGS[order.act].value.replace('_', ' ')}"
+    return visible(f"{said}.")
+
+
+def _leaves(place: Workplace, done: Decision) -> str:
+    held = next(d for d in place.history.deliveries(done.ticket) if d.reply_key == done.reply_key)
+    until = ""
+    if held.letter.approval is not None:
+        until = f" (until {held.letter.approval.expires_at:%Y-%m-%d %H:%M} UTC, if the customer does not write before)"
+    return visible(
+        f"This exact text will leave with the next `lanewise post`, to {held.letter.recipient}{until}:\n\n"
+        f"{held.body.text}"
+    )
+
+
+async def _run(place: Workplace, ticket: str) -> None:
+    async with place.handler() as handler:
+        await handler.handle(PersonDecided(ticket))
