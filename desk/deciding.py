@@ -14,7 +14,7 @@ from agent.handle import PersonDecided
 from desk import decisions
 from desk.channels.console import visible
 from desk.decisions import Look
-from desk.errors import ChangedSince, DecisionRefused
+from desk.errors import DecisionRefused
 from desk.records import Records
 from desk.workplace import Workplace
 from guards.lanes import Lane
@@ -147,7 +147,7 @@ def _decided(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signa
             return decisions.release(people, ticket, sign)
         case Act.APPROVE if order.text is None:
             review = _open(look)
-            return decisions.approve(people, release, review.id, _draft(review, seen), seen, sign)
+            return decisions.approve(people, release, review.id, _draft(review), seen, sign)
         case Act.APPROVE:
             return decisions.edit_and_approve(people, release, _open(look).id, order.text or "", seen, sign)
         case Act.ANSWER:
@@ -181,15 +181,10 @@ def _latest(place: Workplace, ticket: str) -> Review:
     return found
 
 
-def _draft(review: Review, seen: Seen) -> bytes:
-    """The draft's own bytes. ChangedSince where they are not those that were seen, DecisionRefused where there are none."""
-    if review.draft is None or review.draft.text is None:
-        raise DecisionRefused(
-            f"review {review.id} (lane {int(review.lane)}) holds no draft. Write one: decide … answer --text FILE"
-        )
-    if seen.draft != review.draft.digest:
-        raise ChangedSince(["the draft is another one now"])
-    return review.draft.text.encode("utf-8")
+def _draft(review: Review) -> bytes:
+    """The draft's own bytes. Nothing where there is none: the ledger then says whether it went since, or never was."""
+    text = review.draft.text if review.draft is not None else None
+    return (text or "").encode("utf-8")
 
 
 def _follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
