@@ -6,6 +6,7 @@ import csv
 import tomllib
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,18 @@ def test_its_eight_sample_tickets_come_from_people_it_knows(workspace: Path) -> 
     with open(workspace / "company" / "people.csv", encoding="utf-8", newline="") as stream:
         people = {row["email"] for row in csv.DictReader(stream)}
     assert {row["email"] for row in rows} <= people
+    assert {row["verified"] for row in rows} == {"yes"}, "each of them is known, so each of them is verified"
     assert all(row["subject"] and row["message"] and row["created_at"] for row in rows)
+
+
+def test_its_sample_tickets_show_all_three_lanes_once_it_does_more_than_watch(workspace: Path, run: Any) -> None:
+    (release,) = (workspace / "policy").glob("*.toml")
+    text = release.read_text(encoding="utf-8")
+    release.write_text(text.replace('phase = "observe_only"', 'phase = "assisted"'), encoding="utf-8")
+    sample = str(workspace / "tickets" / "sample.csv")
+    result = run("try", sample, "--workspace", str(workspace), "--out", "report")
+    assert result.exit_code == 0, result.output
+    assert {lane for lane in (1, 2, 3) if f"lane {lane}  " in result.stdout} == {1, 2, 3}
 
 
 def test_what_lanewise_writes_by_itself_is_kept_out_of_git(workspace: Path) -> None:
