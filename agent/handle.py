@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -103,8 +104,7 @@ class Handler:
         return runs
 
     async def _run(self, event: Event) -> None:
-        # Threads are keyed by the event, never by a sequence number alone: a reused number once swallowed a message.
-        thread = f"{event.ticket}/{event.key}"
+        thread = thread_of(event)
         config: Any = {"configurable": {"thread_id": thread}}
         try:
             # After a kill the state's `next` may be empty though the run is unfinished: ask only whether it began.
@@ -117,6 +117,12 @@ class Handler:
             return
         self._intake.mark_handled(event.seq)
         await self._saver.adelete_thread(thread)
+
+
+def thread_of(event: Event) -> str:
+    """The run's own name, by the event's and never by a sequence number alone: a reused number once swallowed a
+    message. As JSON, because strangers choose both parts: ticket ``a``, key ``b/c`` is not ticket ``a/b``, key ``c``."""
+    return json.dumps([event.ticket, event.key])
 
 
 def _start(event: Event) -> Any:

@@ -280,9 +280,11 @@ class ModelDoor:
         exception with it, and in that the request with its key and the customer's words."""
         budget.spend()
         try:
+            # Building the client imports for seconds the first time; that is not the provider's time.
+            client, messages = self._client(), _messages(said)
             with _untraced():
                 async with asyncio.timeout(self.settings.timeout_seconds):
-                    answer = await self._client().ainvoke(_messages(said), **extra)  # type: ignore[arg-type]
+                    answer = await client.ainvoke(messages, **extra)  # type: ignore[arg-type]
         except Exception as wrong:
             return _failure(wrong, self.settings)
         return answer

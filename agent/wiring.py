@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def build_assessors(
 ) -> tuple[Assessors, SourceFinder]:
     """Who assesses, and who finds sources: all that measuring needs of the machine."""
     head = text_head()
-    assessors = Assessors(EmbeddedAssessor(head), ModelDoor(model) if model else None, release)
+    assessors = Assessors(EmbeddedAssessor(head, release.assessors), ModelDoor(model) if model else None, release)
     return assessors, SourceFinder(systems.knowledge, head.encoder, article_vectors())
 
 
@@ -111,9 +110,11 @@ async def open_handler(
     article_vectors().load(vectors, encoder)
     langsmith.configure(enabled=False)  # whatever the environment says: a trace would carry the ticket away
     steps = build_steps(store, systems, release, model, lookup_seconds)
+    # One process at a time: two that turn the same new file to WAL fail at once, for SQLite does not wait there.
+    with store.write(), closing(sqlite3.connect(checkpoints)) as conn:
+        conn.execute("PRAGMA journal_mode=WAL")
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
-        await _use_wal(saver)
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
         try:
             yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
@@ -121,14 +122,3 @@ async def open_handler(
             if (door := steps.assess_triggers.assessors.door) is not None:
                 await door.aclose()
             article_vectors().save(vectors, encoder)
-
-
-async def _use_wal(saver: AsyncSqliteSaver) -> None:
-    """Waits where another process turns the same new file to WAL just now: SQLite itself does not wait for that."""
-    for _ in range(100):
-        try:
-            await saver.conn.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            await asyncio.sleep(0.05)
-    await saver.conn.execute("PRAGMA journal_mode=WAL")

@@ -71,7 +71,7 @@ def _why(place: Workplace, delivery: Delivery) -> str:
         case DeliveryState.REFUSED:
             return f"{head.get('reason', 'its right died')}; it does not leave"
         case DeliveryState.INTENT | DeliveryState.SENDING:
-            return "the ledger is busy; what became of it is recorded with the next sweep"
+            return "the ledger was too busy to note what became of it; the next sweep calls it unknown"
 
 
 _NOTHING: Mapping[str, Any] = {}

@@ -106,6 +106,8 @@ def assess(
         *opinion_signals(said),
     ]
     need = _need(signals, said)
+    # Words show what an answer would need; whether that is missing, the record says.
+    signals = [s for s in signals if not _only_names_a_need(s)]
     signals += context_signals(need, wider, facts, release, tongue, too_long=len(words) > LONGEST)
     signals += domain_signals(families, signals, facts, release)
     asks_human = any(o.asks_human for o in said) or _ASKS_HUMAN.search(read) is not None
@@ -251,6 +253,11 @@ def opinion_signals(opinions: Iterable[Opinion]) -> list[Signal]:
 
 
 # ── missing context and mixed domains: from the record and the families, not from the words alone ───────────
+
+
+def _only_names_a_need(signal: Signal) -> bool:
+    words = signal.by is Witness.TEXT and signal.trigger is Trigger.MISSING_CONTEXT
+    return words and signal.level is Level.MEDIUM
 
 
 def _need(signals: Iterable[Signal], opinions: Iterable[Opinion]) -> Need:

@@ -226,7 +226,15 @@ class Assessors(_Part):
     """How the opinions beside the rules are taken."""
 
     text_head: bool = True
-    """The packaged local text head takes part."""
+    """The packaged local text model takes part."""
+    head_medium: float = Field(default=0.55, gt=0, le=1)
+    """How probable the local text model must hold a trigger to be at least medium for that to count."""
+    head_high: float = Field(default=0.4, gt=0, le=1)
+    """The same for high, where medium counts already."""
+    head_record: float = Field(default=0.88, gt=0, le=1)
+    """How probable it must be that the customer's own record is needed."""
+    head_asks_human: float = Field(default=0.4, gt=0, le=1)
+    """How probable it must be that the customer asks for a person."""
     model_policy: Literal["raise_only"] = "raise_only"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # This folder stands in the path for the sake of this file, and holds folders named like the rooms: they come after.
 TESTS = Path(__file__).resolve().parent
@@ -24,6 +25,10 @@ from desk.workplace import read_release  # noqa: E402
 from guards.policy import Release  # noqa: E402
 from ledger.store import Store, open_store  # noqa: E402
 from tools.sandbox import SandboxCompany  # noqa: E402
+
+# A shared machine is slow at times: a property is held by its examples, never by the clock.
+settings.register_profile("lanewise", deadline=None, derandomize=True)
+settings.load_profile("lanewise")
 
 # ── no network, no keys ─────────────────────────────────────────────────────────────────────────────────────
 

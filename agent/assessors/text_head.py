@@ -70,9 +70,11 @@ class HeadReading:
 
 @dataclass(frozen=True, slots=True)
 class _Heads:
-    members: tuple[tuple[str, tuple[tuple[Floats, Floats], ...]], ...]
+    weight: Floats
+    bias: Floats
     slope: Floats
     offset: Floats
+    longer: Floats
     medium: Mapping[str, float]
     high: Mapping[str, float]
     asks_human: float
@@ -152,9 +154,12 @@ class TextHead:
             return _nothing(heads, truncated)
         spans = passages + [s for s in sentences if s not in passages]
         z = self._logits(heads, [text[a:b] for a, b in spans])
+        for n, passage in enumerate(passages):
+            if passage not in sentences:  # several sentences: calibrated apart from single ones
+                z[n] += heads.longer
         # A sentence alone lacks its context, so it must be clearer than a passage to count.
         shifted = z.copy()
-        shifted[len(passages) :] -= heads.sentence_shift
+        shifted[len(passages) :] -= heads.sentence_shift * heads.slope
         best = _probability(shifted.max(axis=0))
         whole = _softmax(z[0, _NEEDS])
         levels: dict[str, Level] = {}
@@ -186,17 +191,9 @@ class TextHead:
         )
 
     def _logits(self, heads: _Heads, texts: list[str]) -> Floats:
-        embedding, features = self._encoder.read(texts)
-        total: Floats | None = None
-        for source, layers in heads.members:
-            x = (embedding if source == "embedding" else features).astype(np.float64)
-            for n, (weight, bias) in enumerate(layers):
-                x = x @ weight + bias
-                if n + 1 < len(layers):
-                    x = np.maximum(x, 0.0)
-            total = x if total is None else total + x
-        assert total is not None
-        return total / len(heads.members) * heads.slope + heads.offset
+        _, features = self._encoder.read(texts)
+        scores: Floats = features.astype(np.float64) @ heads.weight + heads.bias
+        return scores * heads.slope + heads.offset
 
     def _load(self) -> _Heads:
         with self._lock:
@@ -207,19 +204,16 @@ class TextHead:
 
 def _read_heads(weights: Path) -> _Heads:
     plan: dict[str, Any] = json.loads((weights / "heads.json").read_text(encoding="utf-8"))
-    members = []
     with np.load(weights / "heads.npz", allow_pickle=False) as arrays:
-        for m, member in enumerate(plan["members"]):
-            layers = tuple(
-                (arrays[f"m{m}.w{n}"].astype(np.float64), arrays[f"m{m}.b{n}"].astype(np.float64))
-                for n in range(int(member["layers"]))
-            )
-            members.append((str(member["source"]), layers))
-        slope, offset = arrays["slope"].astype(np.float64), arrays["offset"].astype(np.float64)
+        weight, bias, slope, offset, longer = (
+            arrays[name].astype(np.float64) for name in ("weight", "bias", "slope", "offset", "longer")
+        )
     return _Heads(
-        members=tuple(members),
+        weight=weight,
+        bias=bias,
         slope=slope,
         offset=offset,
+        longer=longer,
         medium={t: float(plan["thresholds"][t]["medium"]) for t in TRIGGERS},
         high={t: float(plan["thresholds"][t]["high"]) for t in TRIGGERS},
         asks_human=float(plan["thresholds"]["asks_human"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from agent.telling import label, tellable
 from guards.gate import Refusal
 from guards.grounding import Span, ground
 from guards.wording import plain, sentences
+from ledger.history import Message
 from tools.systems import Article
 from tools.toolbox import Done, Toolbox
 
@@ -44,7 +46,7 @@ class ChoosesSentences(Protocol):
 async def work(case: Case, toolbox: Toolbox, chooser: ChoosesSentences) -> Answered | Held:
     """The lane's work. Any doubt holds the answer back: one try, then a person."""
     texts = case.release.texts
-    if _settled_by_customer(case):
+    if settled_by_customer(case.messages):
         return await _call(toolbox, "close_ticket", texts.closed, ())
     told = tellable(case.question, case.assessment, case.facts, case.release)
     if case.sources.answer is None and not told and case.sources.choice is not None:
@@ -99,10 +101,17 @@ _SOLVED = re.compile(
 )
 
 
-def _settled_by_customer(case: Case) -> bool:
+_DOUBT = re.compile(
+    r"n't\b|\b(?:not|no|never|nothing|nobody|but|however|although|still|yet|doubt\w*|unsure|hardly|barely|almost|if|until|"
+    r"unless|before|except|apart|only|sadly|unfortunately)\b"
+)
+"""Any of these, and a person reads it: a conversation that is closed on a customer who is not helped costs more."""
+
+
+def settled_by_customer(messages: Sequence[Message]) -> bool:
     """True where we answered and the customer's next message only confirms: short, thankful, asking nothing."""
-    answered = any(m.role == "assistant" and m.piece in ("answer", "") for m in case.messages)
-    said = plain(case.question)
-    if not answered or "?" in said or len(said) > 160 or len(sentences(said)) > 4:
+    answered = any(m.role == "assistant" and m.piece in ("answer", "") for m in messages)
+    said = plain(next((m.text for m in reversed(messages) if m.role == "customer"), ""))
+    if not answered or "?" in said or len(said) > 160 or len(sentences(said)) > 4 or _DOUBT.search(said):
         return False
     return _SOLVED.search(said) is not None and (_THANKS.search(said) is not None or len(said) < 80)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+from agent.lane_work.autonomous import settled_by_customer
 from agent.sources import Sources
 from agent.telling import tellable
 from guards.assess import Assessment
@@ -40,11 +41,16 @@ class AssignLane:
         assessment = Assessment.from_json(state["assessment"])
         facts = Facts.from_json(state["facts"])
         register = self.ledger.register(ticket)
-        asked = next((m.text for m in reversed(self.ledger.thread(ticket)) if m.role == "customer"), "")
+        messages = self.ledger.thread(ticket)
+        asked = next((m.text for m in reversed(messages) if m.role == "customer"), "")
         told = tellable(asked, assessment, facts, self.release)
+        coverage = coverage_of(assessment, facts, Sources.from_json(state["sources"]), told)
+        if settled_by_customer(messages):
+            # "That worked, thank you" asks nothing, so no article has to answer it.
+            coverage = replace(coverage, source="the customer's own confirmation")
         decision = assign(
             assessment,
-            coverage_of(assessment, facts, Sources.from_json(state["sources"]), told),
+            coverage,
             self.release,
             failures=tuple(state["failures"]),
             floor=max(register.lane, register.floor),

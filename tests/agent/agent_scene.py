@@ -19,6 +19,7 @@ from agent.assessors.text_head import NEEDS, TRIGGERS, HeadReading
 from agent.handle import ClockTicked, Handled, Handler, PersonDecided
 from agent.model import ModelSettings
 from agent.outgoing import release_view
+from agent.sources import Remembering
 from agent.wiring import open_handler
 from desk.channels.eml import EmlChannel, words_of
 from desk.decisions import Look, look
@@ -77,6 +78,13 @@ class WordEncoder:
                 row[zlib.crc32(word.encode()) % 256] += 1.0
             row /= max(float(np.linalg.norm(row)), 1e-6)
         return rows
+
+
+class Forgetful(Remembering):
+    """Vectors for one process: computing them again costs less than keeping them in every test's folder."""
+
+    def save(self, file: Path, fingerprint: str) -> None:
+        """Keeps nothing."""
 
 
 class SilentHead:

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_scene import AUDIT_LOG, DISCOUNT, LOCKED_OUT, Clock, Scene, SilentHead, texts_in
+from agent_scene import AUDIT_LOG, DISCOUNT, LOCKED_OUT, Clock, Forgetful, Scene, SilentHead, texts_in
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Overwrite
 
 from agent import wiring
 from agent.briefing import Carried
 from agent.graph import Machine, build_graph
-from agent.handle import CustomerClosed, Handler
-from agent.sources import Remembering
+from agent.handle import CustomerClosed, Handler, thread_of
 from agent.state import RaiseOnly
 from agent.steps import Steps
 from agent.wiring import build_steps
@@ -50,7 +49,7 @@ UP_TO_THE_LANE = ["gather_context", "assess_triggers", "assign_lane", "grant_cap
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow is tested, not the reading: words are compared as words."""
-    vectors = Remembering(SilentHead.encoder)
+    vectors = Forgetful(SilentHead.encoder)
     monkeypatch.setattr(wiring, "text_head", SilentHead)
     monkeypatch.setattr(wiring, "article_vectors", lambda: vectors)
 
@@ -381,7 +380,8 @@ async def test_a_step_that_writes_a_lower_lane_does_not_open_the_way_to_an_answe
 async def finished(flow: Flow) -> list[Any]:
     """The snapshots of a lane-3 run, the newest first."""
     await flow.route(LOCKED_OUT)
-    config: Any = {"configurable": {"thread_id": f"T-1/{flow.scene.events('T-1', Kind.CUSTOMER_WROTE)[0].key}"}}
+    thread = thread_of(flow.scene.events("T-1", Kind.CUSTOMER_WROTE)[0])
+    config: Any = {"configurable": {"thread_id": thread}}
     return [s async for s in flow.machine.aget_state_history(config)]
 
 

@@ -101,7 +101,16 @@ _HELLO = (
     "Hi, ", "Hello, ", "Hi there, ", "Good morning, ", "Hey, ", "Dear team, ", "quick question: ", "um, ",
     "okay so ", "yeah hi, ", "Hello, how are you? ", "Good evening. ", "so, ", "uh yes, ", "well ", "alright, ",
 )  # fmt: skip
-_BYE = (" Thanks.", " Thank you!", " Cheers", " Please advise.", " Regards, Sam", " thx", " Bye!", " Have a good one.")
+_BYE = (
+    " Thanks.",
+    " Thank you!",
+    " Cheers",
+    " Please advise.",
+    " Regards, Sam",
+    " thx",
+    " Bye!",
+    " Have a good one.",
+)
 _FILL = ("um", "uh", "like", "you know", "I mean", "well", "so", "er")
 
 # What people say around any request. Nothing here raises a trigger: it is background to quiet and risky

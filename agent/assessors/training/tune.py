@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from data import ASKS, RISK, WIDTH, Example, among, distort, targets
+from data import ASKS, WIDTH, Example, among, distort, targets
 from minilm import HIDDEN, Base, mean_pool
-from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -147,56 +146,3 @@ def finetune(base: Base, tokenizer: Tokenizer, rows: list[Example], recipe: Reci
             optimiser.step()
             schedule.step()
     return net.eval()
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(z, -30, 30)))
-
-
-def calibrate(
-    z: np.ndarray, y: np.ndarray, many: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Platt scaling per column, from out-of-fold scores: slope, offset, and a further offset for messages of
-    several sentences. Rare columns are left as they are."""
-    slope, offset, longer = np.ones(WIDTH), np.zeros(WIDTH), np.zeros(WIDTH)
-    for c in range(ASKS + 1):
-        if y[:, c].sum() >= 10:
-            fit = LogisticRegression(C=1.0).fit(np.c_[z[:, c], many], y[:, c], sample_weight=weight)
-            slope[c], longer[c] = max(float(fit.coef_[0, 0]), 0.05), float(fit.coef_[0, 1])
-            offset[c] = float(fit.intercept_[0])
-    return slope, offset, longer
-
-
-MEDIUM = [2 * i for i in RISK]
-
-
-GRID = np.linspace(0.02, 0.9, 89)
-
-
-def common_threshold(
-    p: np.ndarray, risky: np.ndarray, quiet: np.ndarray, weight: np.ndarray, cost: float = 2.0
-) -> float:
-    """The one bar for >= medium, the same for the five triggers, that makes `cost` x miss + false alarm least.
-
-    A bar for each trigger was tried (coordinate descent) and was no better on held-out families, while it
-    moved recall from one trigger to another at random.
-    """
-    top = p[:, MEDIUM].max(1)
-
-    def price(g: float) -> float:
-        miss = np.average(top[risky] < g, weights=weight[risky])
-        return float(cost * miss + np.average(top[quiet] >= g, weights=weight[quiet]))
-
-    return float(min(GRID, key=price))
-
-
-def alone_threshold(p: np.ndarray, yes: np.ndarray, no: np.ndarray, weight: np.ndarray, least: float = 0.08) -> float:
-    """The bar on one score that makes 2 x miss rate + false-alarm rate least.
-
-    Never under `least`: for a rare level the rates alone would take twelve false alarms for one miss.
-    """
-
-    def price(g: float) -> float:
-        return float(2 * np.average(p[yes] < g, weights=weight[yes]) + np.average(p[no] >= g, weights=weight[no]))
-
-    return float(min(GRID[least - 1e-9 <= GRID], key=price))
