@@ -101,7 +101,9 @@ def release(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
 
 def approve(people: PeopleLedger, in_force: Release, review: str, body: bytes, seen: Seen, sign: Signature) -> Decision:
     """Says yes to exactly these bytes of the draft that was shown. They wait for the post room then, no longer than
-    the release allows an approval to last."""
+    the release allows an approval to last. A draft with places left for the agent is refused: a customer would read
+    them."""
+    _finished(body.decode("utf-8", "replace"))
     with _in_words():
         return people.approve(review, body, seen, sign, release_view(in_force), lasts=_lasts(in_force))
 
@@ -187,7 +189,21 @@ def _lasts(in_force: Release) -> timedelta:
 def _written(text: str) -> str:
     if not text.strip():
         raise DecisionRefused("the answer is empty. Write what the customer is to read.")
+    _finished(text)
     return text
+
+
+_OPEN_PLACE = re.compile(r"\[Agent:[^\]]*\]")
+"""What ``agent.writers`` leaves in a draft for the person to decide or fill in."""
+
+
+def _finished(text: str) -> None:
+    """DecisionRefused where the text still holds places that a person has to fill in."""
+    if places := list(dict.fromkeys(_OPEN_PLACE.findall(text))):
+        raise DecisionRefused(
+            f"the text still has places for you to fill in: {', '.join(places)}. Fill them in, and approve your own "
+            "text (--text FILE). Nothing was decided."
+        )
 
 
 @contextmanager

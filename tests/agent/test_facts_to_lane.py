@@ -224,12 +224,12 @@ async def test_orders_in_the_account_note_bring_a_person_and_change_nothing(
     nothing_moved(scene, result, release)
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=["plain", "tokens", "recipient"])
-async def test_orders_in_an_approved_article_bring_a_person_and_change_nothing(
-    order: str, tmp_path: Path, release: Release
-) -> None:
-    question = "How do I water the office plants with Quillstone?"
-    article = Article(
+PLANTS = "How do I water the office plants with Quillstone?"
+
+
+def article(second_line: str) -> Article:
+    """An approved public article that answers ``PLANTS``, whose second line somebody else may have written."""
+    return Article(
         article_id="plants",
         title="Watering the office plants",
         version=1,
@@ -239,14 +239,28 @@ async def test_orders_in_an_approved_article_bring_a_person_and_change_nothing(
         review_by=date(2026, 12, 1),
         family="feature_access",
         tags=("plants",),
-        questions=(question,),
-        body=f"The office plants are watered under Settings, then Plants.\n{order}\nPlants like water.",
+        questions=(PLANTS,),
+        body=f"The office plants are watered under Settings, then Plants.\n{second_line}\nPlants like water.",
     )
+
+
+async def test_a_sound_article_answers(tmp_path: Path, release: Release) -> None:
     sandbox = SandboxCompany()
-    sandbox.put(article)
-    scene, result, _ = await asked(tmp_path, release, question, sandbox)
+    sandbox.put(article("Owners can water them."))
+    scene, result, _ = await asked(tmp_path, release, PLANTS, sandbox)
+    assert (result.lane, scene.pieces()) == (1, ["answer"])
+    assert "The office plants are watered under Settings, then Plants." in scene.letters()[0]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["plain", "tokens", "recipient"])
+async def test_orders_in_an_approved_article_make_it_no_source_at_all(
+    order: str, tmp_path: Path, release: Release
+) -> None:
+    sandbox = SandboxCompany()
+    sandbox.put(article(order))
+    scene, result, _ = await asked(tmp_path, release, PLANTS, sandbox)
     found = scene.events("T-1", Kind.FACTS_GATHERED)[0].head["articles"]
-    assert found[0][0] == "plants", "the poisoned article must be what the question finds"
+    assert "plants" not in [name for name, _, _ in found]
     nothing_moved(scene, result, release)
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk_house import Clock, House
 from typer.testing import CliRunner, Result
 
+from desk.settings import load_settings
+from desk.workplace import open_workplace
 from lanewise import app
 
 RISKY = {
@@ -44,24 +47,36 @@ def events(run: Any, ticket: str) -> str:
     return told
 
 
-def test_an_approved_draft_leaves_with_the_next_post_word_for_word(run: Any) -> None:
-    found = drafted(run, DRAFTED)
-    assert found["lane"] == 2
-    done = decide(run, "T-3", "approve")
+def test_an_approved_draft_leaves_with_the_next_post_word_for_word(run: Any, tmp_path: Path) -> None:
+    place = open_workplace(load_settings(tmp_path, {}), {})
+    house = House(place.store, Clock(place.store.now()))
+    house.intake.mark_handled(house.customer_writes())
+    house.ask("Hello,\nthat is the next billing date.")
+    place.store.close()
+    done = decide(run, "T-1", "approve")
     assert done.exit_code == 0, done.output
     first, _, rest = done.stdout.partition("\n")
-    assert first.startswith("Seen: ticket T-3, lane 2, revision ")
+    assert first.startswith("Seen: ticket T-1, lane 2, revision 1, ")
     assert ", draft " in first
     assert rest.startswith(
         "This exact text will leave with the next `lanewise post`, to hazel@maplefinch.example (until "
     )
-    assert rest.endswith(f"\n\n{found['draft'].rstrip()}\n")
-    assert "decision approved" in events(run, "T-3")
-    assert "outcome_recorded" in events(run, "T-3").splitlines()[-2], "the ticket was run after the decision"
+    assert rest.endswith("\n\nHello,\nthat is the next billing date.\n")
+    assert "decision approved" in events(run, "T-1")
+    assert "outcome_recorded" in events(run, "T-1"), "the ticket was run after the decision"
     sent = run("post")
     assert sent.exit_code == 0
-    assert found["draft"].rstrip() in sent.stdout
-    assert "sent     approved for ticket T-3, to hazel@maplefinch.example: it left" in sent.stdout
+    assert "\n\nHello,\nthat is the next billing date.\n" in sent.stdout
+    assert "sent     approved for ticket T-1, to hazel@maplefinch.example: it left" in sent.stdout
+    assert run("post").stdout == "No letter waits.\n"
+
+
+def test_a_draft_with_places_to_fill_in_is_not_sent_to_a_customer(run: Any) -> None:
+    found = drafted(run, DRAFTED)
+    assert "[Agent: your name]" in found["draft"]
+    refused = decide(run, "T-3", "approve")
+    assert refused.exit_code == 2
+    assert "places for you to fill in" in refused.stderr
     assert run("post").stdout == "No letter waits.\n"
 
 

@@ -146,6 +146,20 @@ def test_a_rejected_draft_is_gone_and_the_review_stays_open(house: House, releas
         decisions.approve(house.people, release, review.id, body, shown.seen, house.sign("d-2"))
 
 
+def test_a_draft_with_places_left_for_the_agent_cannot_leave_as_it_is(house: House, release: Release) -> None:
+    review = house.ask("Hello,\n[Agent: say whether it is granted]\n[Agent: your name]")
+    seen = house.look().seen
+    with pytest.raises(
+        DecisionRefused, match=r"to fill in: \[Agent: say whether it is granted\], \[Agent: your name\]"
+    ):
+        decisions.approve(house.people, release, review.id, draft_of(house), seen, house.sign())
+    with pytest.raises(DecisionRefused, match="Nothing was decided"):
+        decisions.edit_and_approve(house.people, release, review.id, "Hi [Agent: your name]", seen, house.sign())
+    decisions.edit_and_approve(house.people, release, review.id, "Granted. Marek", seen, house.sign())
+    house.room().deliver_waiting()
+    assert [letter["body"] for letter in house.channel.letters] == ["Granted. Marek"]
+
+
 @pytest.mark.parametrize("words", ["", " \n\t"])
 def test_an_empty_answer_is_refused(house: House, release: Release, words: str) -> None:
     with pytest.raises(DecisionRefused, match="the answer is empty"):
