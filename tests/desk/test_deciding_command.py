@@ -48,10 +48,9 @@ def events(run: Any, ticket: str) -> str:
 
 
 def test_an_approved_draft_leaves_with_the_next_post_word_for_word(run: Any, tmp_path: Path) -> None:
+    drafted(run, {**DRAFTED, "id": "T-1"})
     place = open_workplace(load_settings(tmp_path, {}), {})
-    house = House(place.store, Clock(place.store.now()))
-    house.intake.mark_handled(house.customer_writes())
-    house.ask("Hello,\nthat is the next billing date.")
+    House(place.store, Clock(place.store.now())).ask("Hello,\nthat is the next billing date.")
     place.store.close()
     done = decide(run, "T-1", "approve")
     assert done.exit_code == 0, done.output
