@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from guards.capabilities import TABLE, Right
 from guards.lanes import Lane
 from guards.triggers import Trigger
 from ledger.packet_pages import to_text
@@ -59,9 +60,18 @@ class Row:
 
     @property
     def did_not(self) -> str:
-        """The first things it did not do."""
-        told = [n.words.removeprefix("did not ") for n in self.result.not_done]
-        return "; ".join(told[:2])
+        """What it left alone that matters most: promises, changes, then a reply or even a draft."""
+        left = {n.words.removeprefix("did not ") for n in self.result.not_done}
+        shown = [short for right, short in _SHORT.items() if TABLE[right].does in left]
+        return "; ".join(shown[:3])
+
+
+_SHORT = {
+    Right.COMMIT: "promise money or time",
+    Right.CHANGE_STATE: "change anything",
+    Right.SEND_ANSWER: "answer the customer",
+    Right.DRAFT_REPLY: "draft a reply",
+}
 
 
 def counts(rows: Sequence[Row]) -> dict[int, int]:

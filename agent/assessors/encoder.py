@@ -27,6 +27,9 @@ MAX_TOKENS: Final = 256
 # fill the token limit; cutting first keeps the tokenizer's time bounded on hostile input.
 _MAX_CHARS: Final = 8 * MAX_TOKENS
 
+# Format characters, lone surrogates, marks: nothing to see by themselves, but they can split a word unseen.
+_UNSEEN: Final = frozenset(("Cf", "Cs", "Mn", "Me"))
+
 
 def fingerprint(weights: Path) -> str:
     """The first 12 hex digits of the SHA-256 over every file in `weights` that decides an output."""
@@ -42,9 +45,7 @@ def tidy(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     folded = unicodedata.normalize("NFKC", text)
-    return "".join(
-        c if c.isprintable() else " " for c in folded if unicodedata.category(c) not in ("Cf", "Cs", "Mn", "Me")
-    )
+    return "".join(c if c.isprintable() else " " for c in folded if unicodedata.category(c) not in _UNSEEN)
 
 
 class TextEncoder:

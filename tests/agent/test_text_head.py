@@ -97,7 +97,7 @@ def test_embedding_ranks_the_right_article_first() -> None:
 
 
 def test_evidence_is_a_verbatim_sentence_of_the_message(head: TextHead) -> None:
-    text = "Hi all!\r\nWe like the new editor…  By the way, our ｃｏｌｌｅａｇｕｅ left: remove her admin rights today. Bye"
+    text = "Hi all!\r\nWe like the new editor…  Our ｃｏｌｌｅａｇｕｅ left: remove her admin rights today. Bye"
     reading = head.judge(text)
     assert reading.levels["security_identity"] != "low"
     assert "admin rights" in reading.windows["security_identity"]
