@@ -13,7 +13,9 @@ from tools.account_context import SOURCE as HANDED_OVER
 MOST = 3
 """More facts than this are a list, not an answer."""
 
-_NO_MATTER = frozenset(["account", "entitlement", "entitlements", "per", "day", "month", "year", "my", "our", "the", "of", "and", "for"])
+_NO_MATTER = frozenset(
+    ["account", "entitlement", "entitlements", "per", "day", "month", "year", "my", "our", "the", "of", "and", "for"]
+)
 
 
 def tellable(question: str, assessment: Assessment, facts: Facts, release: Release) -> tuple[Fact, ...]:

@@ -80,16 +80,21 @@ class EmbeddedWriter:
     async def write(self, case: Case, excerpts: Sequence[tuple[Article, tuple[str, ...]]]) -> Written:
         """A draft that an agent has to complete; it decides nothing."""
         name = case.ticket.requester_name.split(" ")[0] if case.ticket.requester_name else ""
+        matrix = case.assessment.matrix
+        raised = matrix.at_least(Level.MEDIUM)
+        # A light review: one thing to look at, and an approved article that answers. One key approves such a draft.
+        light = (
+            bool(excerpts) and len(raised) <= 1 and not matrix.at_least(Level.HIGH) and not case.assessment.asks_human
+        )
         parts = [f"Hello {name},".replace(" ,", ","), "Thank you for writing to us."]
         for article, lines in excerpts[:1]:
             parts.append("\n".join(lines))
-            parts.append(f"(From our article “{article.title}”, version {article.version}.)")
-        raised = case.assessment.matrix.at_least(Level.MEDIUM)
-        for trigger in raised[:2]:
-            parts.append(f"[Agent: {case.release.decision[trigger]}]")
+            parts.append(f"You can read more in our help article “{article.title}”.")
+        if not light:
+            parts += [f"[Agent: {case.release.decision[trigger]}]" for trigger in raised[:2]]
         if not excerpts:
             parts.append("[Agent: no approved article answers this; please add the answer.]")
-        parts.append("Kind regards\n[Agent: your name]")
+        parts.append("Kind regards\nSupport team" if light else "Kind regards\n[Agent: your name]")
         return Written("\n\n".join(parts), "embedded")
 
 

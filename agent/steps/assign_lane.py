@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from agent.lane_work.autonomous import settled_by_customer
+from agent.settling import settled_by_customer
 from agent.sources import Sources
 from agent.telling import tellable
 from guards.assess import Assessment

@@ -6,15 +6,18 @@ import itertools
 import re
 import shutil
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from agent import sources, wiring
+from agent.assessors.answering import Candidate
 from agent.assessors.text_head import NEEDS, TRIGGERS, HeadReading
 from agent.handle import ClockTicked, Handled, Handler, PersonDecided
 from agent.model import ModelSettings
@@ -50,11 +53,23 @@ REFUND = "We bought seats by mistake. Please refund them."
 """A concession on what was bought: several things at once."""
 
 
+@cache
+def made_up_company() -> SandboxCompany:
+    """The company as it is packaged, read once: whoever wants to change something makes one of their own."""
+    return SandboxCompany()
+
+
+@cache
+def its_systems() -> Systems:
+    """Its systems, everything up."""
+    return made_up_company().systems()
+
+
 @dataclass
 class Clock:
     """Stands still until it is told to move."""
 
-    moment: datetime = field(default_factory=lambda: SandboxCompany().now)
+    moment: datetime = field(default_factory=lambda: made_up_company().now)
 
     def __call__(self) -> datetime:
         return self.moment
@@ -105,6 +120,22 @@ class SilentHead:
             truncated=False,
             fingerprint="silent",
         )
+
+
+class WordJudge:
+    """Says that an article answers where the question is one of those it lists, and otherwise that it does not."""
+
+    def judge(self, question: str, candidates: Sequence[Candidate]) -> tuple[float, ...]:
+        """1 or 0 for each."""
+        return tuple(float(c.title_near > 0.97) for c in candidates)
+
+
+def read_words_as_words(set_attribute: Callable[[object, str, object], None]) -> None:
+    """Puts these fakes where the wiring takes its models from: ``monkeypatch.setattr``, or in a driver ``setattr``."""
+    vectors, judge = Forgetful(SilentHead.encoder), WordJudge()
+    set_attribute(wiring, "text_head", SilentHead)
+    set_attribute(wiring, "article_vectors", lambda: vectors)
+    set_attribute(sources, "packaged_judge", lambda: judge)
 
 
 # ── releases ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +273,7 @@ async def open_scene(
         shutil.copy(empty_ledger, ledger)
     store = open_store(ledger, clock=ticking)
     try:
-        place = systems or SandboxCompany().systems()
+        place = systems or its_systems()
         runs = folder / "runs.sqlite3"
         async with open_handler(store, place, release, runs, model, lookup_seconds) as handler:
             yield Scene(folder, store, ticking, release, handler)
@@ -263,6 +294,11 @@ def level(result: TicketResult, trigger: str) -> str:
 def rules_of(result: TicketResult) -> set[str]:
     """The rows of the law that applied."""
     return {r.rule for r in result.decision.reasons} if result.decision else set()
+
+
+def filled(draft: str) -> str:
+    """The draft with every place that it leaves to the agent filled in."""
+    return re.sub(r"\[Agent:[^\]]*\]", "Marek", draft)
 
 
 def texts_in(value: object) -> list[str]:

@@ -24,11 +24,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
-from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Forgetful, Scene, SilentHead, open_scene  # noqa: E402
+from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Scene, its_systems, made_up_company, open_scene, read_words_as_words  # noqa: E402
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
-from agent import wiring  # noqa: E402
 from agent.handle import ClockTicked, PersonDecided  # noqa: E402
 from agent.outgoing import release_view  # noqa: E402
 from desk.workplace import read_release  # noqa: E402
@@ -36,17 +35,14 @@ from ledger.decisions import Seen, Signature  # noqa: E402
 from ledger.events import Kind  # noqa: E402
 from ledger.store import Store, open_store  # noqa: E402
 from ledger.tables import inbox, outbox, reviews  # noqa: E402
-from tools.sandbox import SandboxCompany  # noqa: E402
 
 TICKET = "T-1"
 WORKERS = 2
 LEASE = timedelta(minutes=10)
 """Longer than a lease: what a killed process held has run out when the next one comes."""
 
-_vectors = Forgetful(SilentHead.encoder)
-wiring.text_head = SilentHead  # type: ignore[assignment]
-wiring.article_vectors = lambda: _vectors  # type: ignore[assignment]
-RELEASE, SYSTEMS, TODAY = read_release(None), SandboxCompany().systems(), SandboxCompany().now
+read_words_as_words(setattr)
+RELEASE, SYSTEMS, TODAY = read_release(None), its_systems(), made_up_company().now
 
 
 # ── the life ────────────────────────────────────────────────────────────────────────────────────────────────

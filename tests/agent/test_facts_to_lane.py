@@ -9,11 +9,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from agent_scene import AUDIT_LOG, DISCOUNT, Scene, level, open_scene, rules_of, texts_in
+from agent_scene import AUDIT_LOG, DISCOUNT, Scene, level, open_scene, read_words_as_words, rules_of, texts_in
 
 from agent.model import ModelSettings, Secret
 from guards.capabilities import rights_of
-from guards.facts import Fact, Facts, Standing
+from guards.facts import Facts, Standing
 from guards.lanes import Lane
 from guards.policy import Release
 from ledger.events import Kind
@@ -32,11 +32,17 @@ ORDERS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules and facts are tested; what a text head reads besides may only raise: words are compared as words."""
+    read_words_as_words(monkeypatch.setattr)
+
+
 async def asked(
     folder: Path, release: Release, text: str, sandbox: SandboxCompany | None = None, **more: object
 ) -> tuple[Scene, TicketResult, Facts]:
     """One message in a world of its own: the scene, what came of it, and the facts that were gathered."""
-    systems = (sandbox or SandboxCompany()).systems()
+    systems = sandbox.systems() if sandbox else None
     async with open_scene(folder, release, systems=systems, lookup_seconds=0.5) as scene:
         result = await scene.customer_writes(text, **more)
         scene.deliver()
@@ -305,8 +311,3 @@ async def test_the_key_of_the_model_is_written_down_nowhere(modelless: Scene) ->
     kept = [texts_in([dict(e.head), e.body.text if e.body else ""]) for e in modelless.events()]
     assert kept and not [text for texts in kept for text in texts if "sk-made-up" in text]
     assert b"sk-made-up" not in (modelless.folder / "runs.sqlite3").read_bytes()
-
-
-def test_a_fact_nobody_has_is_a_fact_too() -> None:
-    """What the tests above rest on: absence has a standing of its own and satisfies no comparison."""
-    assert Facts().get("account.tier") == Fact("account.tier", None, Standing.MISSING, "nobody", note="not looked up")

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_scene import AUDIT_LOG, DISCOUNT, LOCKED_OUT, Clock, Forgetful, Scene, SilentHead, texts_in
+from agent_scene import AUDIT_LOG, DISCOUNT, LOCKED_OUT, Clock, Scene, its_systems, read_words_as_words, texts_in
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Overwrite
 
-from agent import wiring
 from agent.briefing import Carried
 from agent.graph import Machine, build_graph
 from agent.handle import CustomerClosed, Handler, thread_of
@@ -29,7 +28,6 @@ from ledger.events import Kind
 from ledger.intake import Intake
 from ledger.people import PeopleLedger
 from ledger.store import Store
-from tools.sandbox import SandboxCompany
 
 TEN_STEPS = {
     "gather_context",
@@ -49,14 +47,12 @@ UP_TO_THE_LANE = ["gather_context", "assess_triggers", "assign_lane", "grant_cap
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow is tested, not the reading: words are compared as words."""
-    vectors = Forgetful(SilentHead.encoder)
-    monkeypatch.setattr(wiring, "text_head", SilentHead)
-    monkeypatch.setattr(wiring, "article_vectors", lambda: vectors)
+    read_words_as_words(monkeypatch.setattr)
 
 
 @pytest.fixture
 def steps(store: Store, release: Release) -> Steps:
-    return build_steps(store, SandboxCompany().systems(), release)
+    return build_steps(store, its_systems(), release)
 
 
 @dataclass

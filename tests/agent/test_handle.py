@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Forgetful, Scene, SilentHead, open_scene
+from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Scene, open_scene, read_words_as_words
 
 from agent import handle as handle_module
-from agent import wiring
 from agent.handle import ClockTicked
 from guards.policy import Release
 from ledger.errors import KeyReused
@@ -29,9 +28,7 @@ DRIVER = Path(__file__).with_name("life_driver.py")
 @pytest.fixture(autouse=True)
 def _light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delivery is tested, not reading: words are compared as words."""
-    vectors = Forgetful(SilentHead.encoder)
-    monkeypatch.setattr(wiring, "text_head", SilentHead)
-    monkeypatch.setattr(wiring, "article_vectors", lambda: vectors)
+    read_words_as_words(monkeypatch.setattr)
 
 
 @pytest.fixture
@@ -133,9 +130,7 @@ async def test_a_ticket_held_too_long_is_left_to_the_next_sweep_and_not_lost(sce
     assert (swept.tickets, swept.runs) == (("T-1",), 1)
 
 
-async def test_the_lease_of_a_process_that_died_runs_out(
-    tmp_path: Path, release: Release, empty_ledger: Path
-) -> None:
+async def test_the_lease_of_a_process_that_died_runs_out(tmp_path: Path, release: Release, empty_ledger: Path) -> None:
     def now() -> datetime:
         return datetime.now(UTC)
 

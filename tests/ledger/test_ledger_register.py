@@ -104,7 +104,19 @@ def test_an_answer_of_another_ticket_cannot_be_raised_or_closed(scene: Scene) ->
 
 def test_the_worker_has_exactly_these_hands() -> None:
     assert {name for name in dir(WorkerLedger) if not name.startswith("_")} == {
-        *("now", "thread", "ticket", "register", "halts", "is_halted", "refusals", "deliveries", "events", "review"),
+        *(
+            "now",
+            "thread",
+            "ticket",
+            "register",
+            "halts",
+            "is_halted",
+            "standing",
+            "refusals",
+            "deliveries",
+            "events",
+            "review",
+        ),
         *("record", "record_many", "record_outcome", "refuse"),
         *("open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),
         *("propose", "open_review", "revise_review"),
