@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from agent.case import Case, customer_words
 from agent.lane_work.assisted import Prepared
 from agent.outgoing import Outgoing
-from agent.sources import ANSWER_AT, SourceFinder, Sources
+from agent.sources import SourceFinder, Sources
 from guards.assess import Assessment
 from guards.assign import owner_for
 from guards.facts import Facts
@@ -24,7 +24,7 @@ from tools.actions import KNOWN, Ports, tools_for
 from tools.systems import Article, Systems
 from tools.toolbox import Toolbox
 
-EXCERPT_AT = ANSWER_AT - 0.12
+EXCERPT_AT = 0.10
 """An article this near is worth quoting to an agent, who judges it; not to a customer."""
 
 

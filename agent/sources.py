@@ -8,27 +8,35 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from agent.assessors.answering import AnswerJudge, Candidate, ends_of
 from guards.gate import Permit
 from guards.wording import blocks, plain, sentences
 from tools.knowledge import may_ground
 from tools.systems import Article, Audience, Knowledge
 
-# How sure the match must be, on the scale of `_Index.scores`. Set on the company's own paraphrased questions
-# and near misses (tests/tools/knowledge_questions.toml); `lanewise bench` prints what they cost and gain.
-ANSWER_AT = 0.52
-"""At or above this an article answers by itself."""
-ASK_AT = 0.45
+# Probabilities, as the judge in agent/assessors/answering gives them. The judge was made on 2,227 made-up questions about
+# other companies' products (agent/assessors/training); these bars were then set on the made-up company's 120 hard
+# paraphrases and near misses. docs/measurements.md says what they cost and gain.
+ANSWER_AT = 0.30
+"""At or above this an article answers by itself. Every other question goes to a person, with the article beside it."""
+ASK_AT = 0.15
 """Two articles between this and ANSWER_AT, close together, are worth one clarifying question."""
-CLOSE = 0.04
+SAME_QUESTION = 0.95
+"""What a question gets that an article lists in these very words: the approver said that the article answers it."""
+CLOSE = 0.08
+"""How near two probabilities must be for that."""
 NEIGHBOURS = 0.08
 """A paragraph whose best sentence matches this nearly as well as the very best is quoted with it."""
-QUESTION_CHARS = 2000
-"""Of a longer question, the encoder reads its beginning."""
+CANDIDATES = 5
+"""Articles that the judge compares: the nearest by meaning, as many as a product had where it was trained."""
+REFERENCE_NEAR = 0.35
+"""An internal text at least this near, as a cosine, may matter to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Hit:
     family: str
     audience: str
     score: float
-    """0 to 1: how well it matches the question."""
+    """The calibrated probability that it answers the question."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; the text is not kept, it is read again from the approved article."""
@@ -140,41 +148,69 @@ class Remembering:
 _NUMBER = re.compile(r"^\d+[.)]\s*")
 
 
-class SourceFinder:
-    """Search over the articles of one knowledge base: words (FTS) propose, meaning (the local encoder) ranks."""
+class Judges(Protocol):
+    """Judges whether articles answer a question."""
 
-    def __init__(self, knowledge: Knowledge, encoder: Embeds, texts: Remembering) -> None:
-        """``texts`` embeds the articles and remembers them; ``encoder`` embeds questions, which are kept nowhere."""
+    def judge(self, question: str, candidates: Sequence[Candidate]) -> tuple[float, ...]:
+        """A probability for each candidate, in the given order."""
+
+
+@cache
+def packaged_judge() -> AnswerJudge:
+    """The judge that comes with the product, one a process; it reads its files when first asked."""
+    return AnswerJudge()
+
+
+class SourceFinder:
+    """Search over the articles of one knowledge base: nearness of meaning proposes, the judge says what answers."""
+
+    def __init__(self, knowledge: Knowledge, encoder: Embeds, texts: Remembering, judge: Judges | None = None) -> None:
+        """``texts`` embeds the articles and remembers them; ``encoder`` embeds questions, which are kept nowhere.
+
+        Without a ``judge`` the packaged one judges.
+        """
         self._knowledge = knowledge
         self._encoder = encoder
         self._texts = texts
+        self._judge = judge if judge is not None else packaged_judge()
 
     async def find(self, question: str, today: date, limit: int = 4) -> Sources:
-        """The articles for a question, scored; only current approved public ones are in ``hits``."""
-        asked = plain(question)[:QUESTION_CHARS]
-        if not asked:
-            return Sources(note="there are no words to look up")
-        vector = self._encoder.embed([asked])[0]
-        by_words = await self._knowledge.search(asked, set(Audience), limit=6)
-        ranks = {hit.article.article_id: rank for rank, hit in enumerate(by_words)}
-        scored = []
-        for article in await self._knowledge.articles(set(Audience)):
-            # A match of words moves the score a little; alone it is not an answer.
-            words = 0.06 - 0.01 * ranks[article.article_id] if article.article_id in ranks else 0.0
-            scored.append((self._meaning(article, vector) + words, article))
-        scored.sort(key=lambda pair: (-pair[0], pair[1].article_id))
-        quotable = [p for p in scored if isinstance(may_ground(p[1], today), Permit)]
-        internal = [p for p in scored if p[1].audience is not Audience.PUBLIC and p[1].approved_by]
-        return Sources(
-            tuple(_hit(a, s) for s, a in quotable[:limit]),
-            tuple(_hit(a, s) for s, a in internal[:2] if s >= ASK_AT - 0.1),
-        )
+        """The articles for a question, the likeliest first; only current approved public ones are in ``hits``.
 
-    def _meaning(self, article: Article, vector: Any) -> float:
+        Asked are the message as a whole and each question sentence in it, since a greeting or a story around a
+        question hides it. Of a message beyond 2,000 characters the head and the tail are read.
+        """
+        asks = _asks(question)
+        if not asks:
+            return Sources(note="there are no words to look up")
+        articles = await self._knowledge.articles(set(Audience))
+        hits: dict[str, Hit] = {}
+        references: dict[str, Hit] = {}
+        for asked, vector in zip(asks, self._encoder.embed(asks), strict=True):
+            found = [(self._candidate(a, vector), a) for a in articles]
+            found.sort(key=lambda f: (-f[0].nearness, f[1].article_id))
+            quotable = [f for f in found if isinstance(may_ground(f[1], today), Permit)]
+            internal = [f for f in found if _for_people(f[1]) and f[0].nearness >= REFERENCE_NEAR]
+            _take_best(hits, self._judged(asked, quotable[:CANDIDATES]))
+            _take_best(references, self._judged(asked, internal[:2]))
+        return Sources(_ordered(hits)[:limit], _ordered(references)[:2])
+
+    def _candidate(self, article: Article, vector: Any) -> Candidate:
         titles = [article.title, *article.questions]
         lines = [_bare(s) for s in sentences(article.body)] or [article.title]
-        near = self._texts.embed([*titles, *lines, f"{article.title}. {article.body}"]) @ vector
-        return float((near[: len(titles)].max() + near[len(titles) : -1].max() + near[-1]) / 3)
+        near = [float(n) for n in self._texts.embed([*titles, *lines, f"{article.title}. {article.body}"]) @ vector]
+        return Candidate(article.title, tuple(lines), max(near[: len(titles)]), tuple(near[len(titles) : -1]), near[-1])
+
+    def _judged(self, asked: str, found: Sequence[tuple[Candidate, Article]]) -> tuple[Hit, ...]:
+        if not found:
+            return ()
+        sure = self._judge.judge(asked, [candidate for candidate, _ in found])
+        words = _words(asked)
+        hits = [
+            _hit(article, max(p, SAME_QUESTION) if words and any(_words(q) == words for q in article.questions) else p)
+            for (_, article), p in zip(found, sure, strict=True)
+        ]
+        return tuple(hits)
 
     async def article(self, article_id: str, version: int) -> Article | None:
         """The article of that id and version, if it is still there."""
@@ -188,7 +224,10 @@ class SourceFinder:
         the very best. A numbered procedure comes whole, because half of one is a wrong instruction.
         """
         parts = blocks(article.body)
-        vector = self._encoder.embed([plain(question)[:QUESTION_CHARS]])[0]
+        asked = _asked(question)
+        if not parts or not asked:
+            return ()
+        vector = self._encoder.embed([asked])[0]
         scores = [[float(row @ vector) for row in self._texts.embed([_bare(s) for s in part])] for part in parts]
         least = max(max(row) for row in scores) - NEIGHBOURS
         chosen: list[str] = []
@@ -199,6 +238,38 @@ class SourceFinder:
                 if first or score >= least or (steps and max(row) >= least):
                     chosen.append(sentence)
         return tuple(chosen)
+
+
+QUESTIONS = 4
+"""Question sentences of one message that are asked by themselves, besides the message as a whole."""
+
+
+def _asks(question: str) -> list[str]:
+    whole = _asked(question)
+    single = [s for s in sentences(whole) if s.endswith("?") and len(s.split()) >= 4][:QUESTIONS]
+    return list(dict.fromkeys([whole, *single])) if whole else []
+
+
+def _for_people(article: Article) -> bool:
+    return article.audience is not Audience.PUBLIC and bool(article.approved_by)
+
+
+def _take_best(kept: dict[str, Hit], hits: Sequence[Hit]) -> None:
+    for hit in hits:
+        if hit.id not in kept or hit.score > kept[hit.id].score:
+            kept[hit.id] = hit
+
+
+def _ordered(hits: Mapping[str, Hit]) -> tuple[Hit, ...]:
+    return tuple(sorted(hits.values(), key=lambda hit: (-hit.score, hit.id)))
+
+
+def _asked(question: str) -> str:
+    return ends_of(plain(question)).strip()
+
+
+def _words(question: str) -> list[str]:
+    return re.findall(r"\w+", plain(question))
 
 
 def _bare(sentence: str) -> str:

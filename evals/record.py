@@ -27,7 +27,7 @@ RECORDED = (
     "temporary-seats",
     "downgrade-refund-incident",
     # Five and more of our own: routine ones that a model must not keep from being answered, and quiet risks.
-    "add-seats-how",
+    "password-rules",
     "team-plan-includes",
     "vat-number-invoice",
     "polite-limit-favour",

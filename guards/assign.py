@@ -195,7 +195,9 @@ def _damage(matrix: Matrix, release: Release) -> tuple[str, ...]:
 def owner_for(decision: LaneDecision, matrix: Matrix, release: Release) -> OwnerRule:
     """Who should own the escalation: the first rule that fits. The last rule always does."""
     fired = {s.id for s in matrix.signals}
-    raised = set(matrix.at_least(Level.MEDIUM))
+    # The owner follows the strongest triggers; a weaker one beside them is for the packet to tell.
+    top = max((matrix.level(t) for t in Trigger), default=Level.LOW)
+    raised = set(matrix.at_least(max(top, Level.MEDIUM)))
     crossed = set(matrix.boundaries)
 
     def fits(rule: OwnerRule) -> bool:

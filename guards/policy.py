@@ -162,7 +162,7 @@ class OwnerRule(_Part):
     families: tuple[str, ...] = ()
     boundaries: tuple[Boundary, ...] = ()
     triggers: tuple[Trigger, ...] = ()
-    """At least medium."""
+    """Any of these is at least medium, and none of the six is higher."""
     signals: tuple[str, ...] = ()
     """Any of these signal ids fired."""
     lane: Literal[2, 3] | None = None

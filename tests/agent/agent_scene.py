@@ -136,6 +136,7 @@ def read_words_as_words(set_attribute: Callable[[object, str, object], None]) ->
     set_attribute(wiring, "text_head", SilentHead)
     set_attribute(wiring, "article_vectors", lambda: vectors)
     set_attribute(sources, "packaged_judge", lambda: judge)
+    set_attribute(wiring, "fingerprint", lambda weights: "words")
 
 
 # ── releases ────────────────────────────────────────────────────────────────────────────────────────────────

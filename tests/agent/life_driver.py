@@ -196,8 +196,8 @@ def killed(folder: Path, act: Any, at: int) -> tuple[int, Any]:
 
 def is_worth_a_kill(act: Any, name: str) -> bool:
     """Just before one boundary the files are as just after the last, but for the rows of an open transaction: those
-    are left lying in two acts."""
-    return name.startswith("after") or (name == "before a commit" and act in (first_message, decision))
+    are left lying in one act."""
+    return name.startswith("after") or (name == "before a commit" and act is decision)
 
 
 def kills(folder: Path) -> dict[str, Any]:
