@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.graph import Machine
 from guards.lanes import Lane
-from ledger.errors import LeaseHeld
+from ledger.errors import LeaseHeld, LeaseLost
 from ledger.events import Event
 from ledger.intake import IncomingMessage, Intake
 
@@ -96,7 +96,7 @@ class Handler:
                         lease.renew(LEASE_SECONDS)
                         await self._run(event)
                         runs += 1
-            except LeaseHeld:
+            except (LeaseHeld, LeaseLost):
                 if waited >= self._patience:
                     break
                 await asyncio.sleep(0.05)

@@ -23,12 +23,17 @@ from tools.systems import Article, Audience, Knowledge
 # Probabilities, as the judge in agent/assessors/answering gives them. The judge was made on 2,227 made-up questions about
 # other companies' products (agent/assessors/training); these bars were then set on the made-up company's 120 hard
 # paraphrases and near misses. docs/measurements.md says what they cost and gain.
-ANSWER_AT = 0.30
+ANSWER_AT = 0.28
 """At or above this an article answers by itself. Every other question goes to a person, with the article beside it."""
 ASK_AT = 0.15
 """Two articles between this and ANSWER_AT, close together, are worth one clarifying question."""
 SAME_QUESTION = 0.95
 """What a question gets that an article lists in these very words: the approver said that the article answers it."""
+NEAR_AT = 0.38
+"""An article less near than this, as the mean of its cosines, answers nothing, however far ahead of the others it is: where
+a knowledge base holds little, the best of it may still be about something else."""
+FAR = 0.05
+"""The most that such an article is given."""
 CLOSE = 0.08
 """How near two probabilities must be for that."""
 NEIGHBOURS = 0.08
@@ -206,10 +211,13 @@ class SourceFinder:
             return ()
         sure = self._judge.judge(asked, [candidate for candidate, _ in found])
         words = _words(asked)
-        hits = [
-            _hit(article, max(p, SAME_QUESTION) if words and any(_words(q) == words for q in article.questions) else p)
-            for (_, article), p in zip(found, sure, strict=True)
-        ]
+        hits = []
+        for (candidate, article), p in zip(found, sure, strict=True):
+            if words and any(_words(q) == words for q in article.questions):
+                p = max(p, SAME_QUESTION)
+            elif candidate.nearness < NEAR_AT:
+                p = min(p, FAR)
+            hits.append(_hit(article, p))
         return tuple(hits)
 
     async def article(self, article_id: str, version: int) -> Article | None:

@@ -25,7 +25,8 @@ def check(settings: Settings, file: Path | None, tell: Callable[[str], None], cl
     try:
         release = read_release(path)
     except (PolicyError, OSError, UnicodeError) as error:
-        problems.append(str(error))
+        named = str(error) if isinstance(error, PolicyError) else f"{path}: {error}; save it as UTF-8 text"
+        problems.append(named)
     else:
         phase = release.rollout.phase.value
         tell(f"release {release.version} ({phase}): {release.title}")

@@ -185,12 +185,14 @@ def text_signals(read: str, families: tuple[str, ...], release: Release) -> list
 _ASKING = re.compile(
     r"^(?:and |so |but |ok(?:ay)?,? |hi,? |hello,? )*(?:what|where|which|who|when|how|define|explain|do you)\b"
 )
+_HOPING = re.compile(r"\b(?:will|would|could|can|may|might) (?:there|you|it)\b|\bany chance\b")
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|me|my|mine|we|we're|we've|us|our|ours|myself|ourselves)\b")
 
 
 def is_general(part: str) -> bool:
-    """A question about the world rather than about the asker: it starts as one and names no first person."""
-    return _ASKING.search(part) is not None and _FIRST_PERSON.search(part) is None
+    """A question about the world rather than about the asker: it starts as one, names no first person and hopes for
+    nothing."""
+    return _ASKING.search(part) is not None and not (_FIRST_PERSON.search(part) or _HOPING.search(part))
 
 
 def untrusted_signals(texts: Iterable[str], release: Release) -> list[Signal]:

@@ -249,7 +249,9 @@ def put(
         # The customer has waited since the first message: a later one does not put the deadline off.
         # Only a passed deadline is followed by a new one.
         soonest = due_at if later else min((d for d in (held.due_at, due_at) if d is not None), default=None)
-        conn.execute(update(reviews).where(reviews.c.id == review).values(**values, due_at=soonest))
+        # A passed deadline takes the review from whoever had it, a person's own routing included.
+        moved = {"routed_to": None} if later else {}
+        conn.execute(update(reviews).where(reviews.c.id == review).values(**values, **moved, due_at=soonest))
     return get(conn, review)
 
 

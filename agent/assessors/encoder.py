@@ -9,6 +9,7 @@ import hashlib
 import threading
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _MAX_CHARS: Final = 8 * MAX_TOKENS
 _UNSEEN: Final = frozenset(("Cf", "Cs", "Mn", "Me"))
 
 
+@cache
 def fingerprint(weights: Path) -> str:
     """The first 12 hex digits of the SHA-256 over every file in `weights` that decides an output."""
     digest = hashlib.sha256()

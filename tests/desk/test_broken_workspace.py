@@ -104,7 +104,12 @@ def spoil(team: Path) -> None:
 def test_one_bad_row_does_not_close_the_workspace(run: Any, team: Path) -> None:
     release = release_of(team)
     release.write_text(release.read_text(encoding="utf-8").replace('phase = "observe_only"', 'phase = "assisted"'))
-    asked = {"id": "T-2", "email": "jonah@tallowridge.example", "verified": True, "text": "Where is the status page?"}
+    asked = {
+        "id": "T-2",
+        "email": "jonah@tallowridge.example",
+        "verified": True,
+        "text": "Where can I follow an incident?",
+    }
     assert json.loads(run("draft", "-w", "team", given=json.dumps(asked)).stdout)["lane"] == 1
     spoil(team)
     result = run("draft", "-w", "team", given=json.dumps({**TICKET, "id": "T-3"}))

@@ -1,4 +1,4 @@
-"""Story: the assistant drafts, and an agent sends. (Answer escalation.)"""
+"""Story: the assistant drafts, and an agent sends: answer escalation."""
 
 from __future__ import annotations
 

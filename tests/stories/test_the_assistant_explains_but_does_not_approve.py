@@ -1,4 +1,4 @@
-"""Story: the assistant explains the policy, but does not approve the exception. (Action escalation.)"""
+"""Story: the assistant explains the policy, but does not approve the exception: action escalation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from ledger.decisions import ActionResult
 from ledger.packet import AssistedPacket
 from tools.actions import KNOWN, STATE_CHANGES
 
-TEMPORARY_SEATS = (
-    "We have a festival launch in April and would need ten more seats for that one week. Would it be all right to add "
-    "them on the Monday and take them off again the Monday after, without paying for the whole cycle?"
-)
+MORE_SEATS = "How do I add more seats? And could you give us a discount on them?"
 
 
-async def test_how_seats_work_is_explained_to_the_agent_and_the_exception_is_left_to_them(machine: Scene) -> None:
-    # A polite question that looks ordinary, and makes or denies an exception.
-    result = await machine.customer_writes(TEMPORARY_SEATS, requester_email="bea@orchardlane.example")
+async def test_how_it_works_is_explained_to_the_agent_and_the_exception_is_left_to_them(machine: Scene) -> None:
+    # A polite question that looks ordinary: half of it is documentation, half would grant or refuse something.
+    result = await machine.customer_writes(MORE_SEATS)
     assert result.lane == 2 and level(result, "policy_sensitivity") == "high"
 
     # The draft explains by quoting the approved article, and leaves the decision open in plain sight.
@@ -27,12 +24,11 @@ async def test_how_seats_work_is_explained_to_the_agent_and_the_exception_is_lef
     assert isinstance(packet, AssistedPacket) and packet.draft is not None
     assert "Seats are added under Settings, then Billing, then Seats." in packet.draft.text
     assert "[Agent: Decide whether anything is granted or refused, and on which terms.]" in packet.draft.text
-    assert packet.draft.marks == ()
-    assert not [w for w in ("no extra charge", "only pay for", "we can", "approved") if w in packet.draft.text.lower()]
+    assert packet.draft.marks == () and "add-seats" in {r.id for r in packet.draft.sources}
+    assert not [w for w in ("discount", "no extra charge", "we can", "approved") if w in packet.draft.text.lower()]
 
-    # The policy that governs it is named for the agent, not interpreted.
-    assert "policy" in {r.kind for r in packet.references}
-    assert packet.decision_wanted.words.startswith("Decide whether anything is granted or refused")
+    # What may matter is named for the agent, not interpreted.
+    assert packet.references and packet.decision_wanted.words.startswith("Decide whether anything is granted")
     assert "did not quote a refund or credit outcome, promise timing, give security steps, say a person reviewed" in {
         n.words for n in packet.not_done
     }

@@ -1,4 +1,4 @@
-"""Story: the assistant summarises, and the conversation is a person's. (Conversation escalation.)"""
+"""Story: the assistant summarises, and the conversation is a person's: conversation escalation."""
 
 from __future__ import annotations
 
