@@ -71,7 +71,7 @@ def test_an_approved_draft_leaves_with_the_next_post_word_for_word(run: Any, tmp
 
 
 def test_a_draft_with_places_to_fill_in_is_not_sent_to_a_customer(run: Any) -> None:
-    found = drafted(run, {**DRAFTED, "text": "Please switch us from monthly to yearly, and why is the invoice higher?"})
+    found = drafted(run, {**DRAFTED, "text": "Please make an exception for us this month."})
     assert "[Agent: your name]" in found["draft"]
     refused = decide(run, "T-3", "approve")
     assert refused.exit_code == 2
