@@ -178,6 +178,9 @@ class SourceFinder:
         self._encoder = encoder
         self._texts = texts
         self._judge = judge if judge is not None else packaged_judge()
+        # An article does not change while it has its id, version and text; what is worked out of it is kept.
+        self._known: dict[Article, tuple[int, tuple[str, ...], Any]] = {}
+        self._quotable: dict[tuple[Article, date], bool] = {}
 
     async def find(self, question: str, today: date, limit: int = 4) -> Sources:
         """The articles for a question, the likeliest first; only current approved public ones are in ``hits``.
@@ -194,17 +197,27 @@ class SourceFinder:
         for asked, vector in zip(asks, self._encoder.embed(asks), strict=True):
             found = [(self._candidate(a, vector), a) for a in articles]
             found.sort(key=lambda f: (-f[0].nearness, f[1].article_id))
-            quotable = [f for f in found if isinstance(may_ground(f[1], today), Permit)]
+            quotable = [f for f in found if self._may_ground(f[1], today)]
             internal = [f for f in found if _for_people(f[1]) and f[0].nearness >= REFERENCE_NEAR]
             _take_best(hits, self._judged(asked, quotable[:CANDIDATES]))
             _take_best(references, self._judged(asked, internal[:2]))
         return Sources(_ordered(hits)[:limit], _ordered(references)[:2])
 
+    def _may_ground(self, article: Article, today: date) -> bool:
+        key = (article, today)
+        if key not in self._quotable:
+            self._quotable[key] = isinstance(may_ground(article, today), Permit)
+        return self._quotable[key]
+
     def _candidate(self, article: Article, vector: Any) -> Candidate:
-        titles = [article.title, *article.questions]
-        lines = [_bare(s) for s in sentences(article.body)] or [article.title]
-        near = [float(n) for n in self._texts.embed([*titles, *lines, f"{article.title}. {article.body}"]) @ vector]
-        return Candidate(article.title, tuple(lines), max(near[: len(titles)]), tuple(near[len(titles) : -1]), near[-1])
+        if article not in self._known:
+            titles = [article.title, *article.questions]
+            lines = tuple(_bare(s) for s in sentences(article.body)) or (article.title,)
+            rows = self._texts.embed([*titles, *lines, f"{article.title}. {article.body}"])
+            self._known[article] = (len(titles), lines, rows)
+        count, lines, rows = self._known[article]
+        near = (rows @ vector).tolist()
+        return Candidate(article.title, lines, max(near[:count]), tuple(near[count:-1]), near[-1])
 
     def _judged(self, asked: str, found: Sequence[tuple[Candidate, Article]]) -> tuple[Hit, ...]:
         if not found:
