@@ -206,6 +206,12 @@ async def test_a_stale_article_is_no_hit_even_for_its_listed_question() -> None:
     assert "export-notes" not in [h.id for h in found.hits]
 
 
+@pytest.mark.xfail(strict=True, reason="at 0.28 the judge takes a neighbour for the answer in a base of five articles")
+async def test_a_question_whose_only_article_is_stale_goes_to_a_person() -> None:
+    stale = replace(EXPORT, questions=("Can my notes be printed?",), review_by=date(2026, 3, 9))
+    assert (await _finder(*OWN[1:], stale).find("Can my notes be printed?", TODAY)).answer is None
+
+
 @pytest.mark.parametrize("question", NEAR_MISSES, ids=lambda v: v[:40])
 async def test_a_near_miss_goes_to_a_person(question: str, request: pytest.FixtureRequest) -> None:
     if question.startswith(("Can I export my notes to another company", "Can a reminder be sent as a text message")):
