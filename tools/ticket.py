@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parseaddr, parsedate_to_datetime
 from typing import Literal, TypeAlias
@@ -214,7 +214,13 @@ def _thread(fields: Fields, place: Place, notes: list[str]) -> list[Message]:
         raise place.bad("its thread is not a list", "Write it as [{role, text}, …]")
     text = _text(fields, place, notes)
     attachments = _words_of(fields.get("attachments"))
-    if (text or attachments) and not (text and any(m.text == text for m in found)):
+    told = next((n for n, m in enumerate(found) if text and m.role == "customer" and m.text == text), None)
+    if told is not None:
+        # Helpdesks repeat the customer's own message beside the thread; what came along with it is kept.
+        message = found[told]
+        extra = tuple(a for a in attachments if a not in message.attachments)
+        found[told] = replace(message, attachments=message.attachments + extra)
+    elif text or attachments:
         found.append(Message("customer", text, attachments, _moment(fields.get("at"), notes)))
     return found
 

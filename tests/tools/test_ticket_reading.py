@@ -83,6 +83,14 @@ def test_a_text_beside_turns_is_the_last_message_unless_it_stands_among_them() -
     assert [m.text for m in _one(_jsonl({"id": 1, "turns": turns, "text": "One"})).messages] == ["One"]
 
 
+def test_a_text_that_only_repeats_the_customer_gives_its_attachments_and_one_that_repeats_us_is_kept() -> None:
+    turns = [{"role": "customer", "text": "One", "attachments": ["a.png"]}, {"role": "agent", "text": "Two"}]
+    beside = _one(_jsonl({"id": 1, "turns": turns, "text": "One", "attachments": ["a.png", "b.pdf"]}))
+    assert [m.attachments for m in beside.messages] == [("a.png", "b.pdf"), ()]
+    echoed = _one(_jsonl({"id": 1, "turns": turns, "text": "Two"}))
+    assert [(m.role, m.text) for m in echoed.messages][1:] == [("agent", "Two"), ("customer", "Two")]
+
+
 @pytest.mark.parametrize(("value", "verified"), [
     (True, True), ("yes", True), ("TRUE", True), ("1", True), ("verified", True),
     (False, False), (None, False), ("no", False), ("maybe", False), (1, False), ("", False), ([True], False), ("not verified", False),
