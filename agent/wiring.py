@@ -115,6 +115,8 @@ async def open_handler(
         conn.execute("PRAGMA journal_mode=WAL")
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
+        # A finished run's words are overwritten with it: erasing a ticket must not leave them in this file's free pages.
+        await saver.conn.execute("PRAGMA secure_delete=ON")
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
         try:
             yield Handler(Intake(store), build_graph(steps, saver), saver, holder)

@@ -206,3 +206,13 @@ async def test_many_deadlines_are_told_in_one_tick(scene: Scene) -> None:
         await scene.customer_writes(DISCOUNT, f"T-{n}")
     assert sorted((await scene.time_passes(hours=25)).tickets) == ["T-0", "T-1", "T-2"]
     assert {r.queue for r in scene.reviews.open()} == {"support_lead"}
+
+
+async def test_a_finished_run_leaves_no_words_in_the_file_of_runs(tmp_path: Path, release: Release) -> None:
+    async with open_scene(tmp_path, release) as scene:
+        await scene.customer_writes("We were promised a zebrafinch discount and want it now.")
+        said = [e.head for e in scene.events("T-1", Kind.TRIGGERS_ASSESSED)]
+        assert "zebrafinch" in json.dumps(scene.result().to_json()), said
+    left = b"".join(path.read_bytes() for path in tmp_path.glob("runs.sqlite3*"))
+    assert left
+    assert b"zebrafinch" not in left
