@@ -113,7 +113,12 @@ TABLE: dict[Right, Row] = {
 }
 
 
+_BY_LANE: dict[Lane, frozenset[Right]] = {
+    lane: frozenset(right for right, row in TABLE.items() if lane in row.lanes) for lane in Lane
+}
+"""The table read down its columns, once: it is asked at every effect."""
+
+
 def rights_of(lane: object) -> frozenset[Right]:
     """The rights of a lane. Total: an unknown lane, or a lane of another type, has lane 3's rights."""
-    known = Lane.read(lane)
-    return frozenset(right for right, row in TABLE.items() if known in row.lanes)
+    return _BY_LANE[Lane.read(lane)]

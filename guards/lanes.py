@@ -26,11 +26,15 @@ class Lane(IntEnum):
     @classmethod
     def read(cls, value: object) -> Lane:
         """The lane of that number; anything else, and any other type, is lane 3 (law 1)."""
-        if type(value) is int or isinstance(value, Lane):
-            for lane in cls:
-                if lane == value:
-                    return lane
+        if type(value) is Lane:
+            return value
+        if type(value) is int:
+            return _BY_NUMBER.get(value, cls.HUMAN_OWNED)
         return cls.HUMAN_OWNED
+
+
+_BY_NUMBER = {int(lane): lane for lane in Lane}
+"""Each lane under its plain number; ``Lane.read`` asks it for numbers only, since True and 1.0 equal 1 too."""
 
 
 class Unit(StrEnum):
