@@ -33,8 +33,9 @@ check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tes
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
-bench: $(VENV)/.dev  ## time and memory a ticket, beside an empty graph of the same number of steps
+bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
 	@$(BIN)/python -m evals.bench
+	@$(BIN)/python -m evals.speed
 
 record: $(VENV)/.dev  ## record the cassettes again from OPENAI_BASE_URL and LANEWISE_MODEL
 	@$(BIN)/python -m evals.record

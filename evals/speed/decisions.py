@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
-from evals.speed.environments import Peer, PeerMissing, start
+from evals.speed.environments import PEERS_LEFT_OUT, Peer, PeerMissing, start
 from evals.speed.figures import Goal, Ratio, Row, Section, Spread, at_least, at_most
 from evals.speed.house import grants_from_memory, packaged_release
 from evals.speed.peer import timed
@@ -29,20 +31,27 @@ def our_verdicts() -> list[bool]:
 
 def measure(rounds: int, calls: int, peers: bool) -> Section:
     """Times all sides that can be had; a peer that judges one request otherwise is not timed."""
-    notes: list[str] = []
+    notes = [] if peers else [PEERS_LEFT_OUT]
     with ExitStack() as rivals:
         others = _rivals(rivals, notes) if peers else {}
         sides = {OURS: Side(partial(timed, _decide()), calls), AFRESH: Side(partial(timed, _decide_afresh()), calls)}
         sides |= {f"{peer.name} {peer.version}": Side(peer.turn, calls) for peer in others.values()}
-        found = race(sides, rounds)
-        notes += [
-            f"{p.name}: {p.peak_mib:.0f} MiB at most, in a process of its own" for p in others.values() if p.peak_mib
-        ]
+        found = race(sides, rounds, notes)
+        notes += memory_notes(others.values())
     rows = [Row(OURS, Spread.of(found[OURS]), goals=_goals(found))]
-    rows += [Row(what, Spread.of(found[what]), Ratio.of(found[OURS], found[what])) for what in list(sides)[1:]]
+    rows += [Row(what, Spread.of(found[what]), Ratio.of(found[OURS], found[what])) for what in list(found)[1:]]
     return Section(
         "The decision: every right in every lane, permitted and refused", "a call", tuple(rows), tuple(notes)
     )
+
+
+def memory_notes(peers: Iterable[Peer]) -> list[str]:
+    """The most memory that each peer's process held, beside one of ours that holds the guards alone."""
+    code = "import guards.grant, guards.grounding; from evals.speed.peer import peak_memory; print(peak_memory() or '')"
+    alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    held = {"the guards alone": float(alone) if alone else None} | {p.name: p.peak_mib for p in peers}
+    told = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in held.items() if mib is not None)
+    return [f"peak memory of a process of its own: {told}"] if told else []
 
 
 def _goals(found: Mapping[str, list[list[int]]]) -> tuple[Goal, ...]:

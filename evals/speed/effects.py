@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.outgoing import release_view
-from evals.speed.executor import LENGTHS, by_length
+from evals.speed.executor import LENGTHS, SHORTEST, by_length
 from evals.speed.figures import Ratio, Row, Section, Spread
 from evals.speed.house import House
 from evals.speed.peer import timed
@@ -38,8 +38,9 @@ def measure_lengths(house: House, rounds: int, calls: int) -> Section:
     needed, sides = (rounds + WARM_UP) * calls, {}
     for length in LENGTHS:
         keys = house.letters(house.ticket(f"effect-{length}", length), needed)
-        sides[f"{length} messages, without fsync"] = Side(beginning(house, keys, fsync=False), calls)
-    return Section("The effect transaction by the thread's length", "a letter", by_length(race(sides, rounds)))
+        sides[f"a thread of {length}, without fsync"] = Side(beginning(house, keys, fsync=False), calls)
+    rows = by_length(race(sides, rounds))
+    return Section("The effect transaction by the thread's length in messages", "a letter", rows, beside=SHORTEST)
 
 
 def beginning(house: House, keys: Sequence[str], *, fsync: bool) -> Turn:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evals.speed.race import SideLost
+
 CACHE = Path(".lanewise") / "bench-envs"
 """Where the environments are kept; git does not see it."""
 MAKING_SECONDS = 900
@@ -26,6 +28,8 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
 }
 """Each environment and what pip puts there, in the versions that are current on that day."""
 
+PEERS_LEFT_OUT = "not measured: the peers, which were not asked for (--no-peers)"
+
 # Peers report home by default. Nothing of a bench leaves the machine, and the reporting would cost them time.
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -37,8 +41,8 @@ _QUIET = {
 }
 
 
-class PeerMissing(Exception):
-    """A peer cannot be had here, or broke; the message is what the reader is told in place of its figures."""
+class PeerMissing(SideLost):
+    """A peer cannot be had here, or broke."""
 
 
 def environment(name: str, cache: Path = CACHE, *, fresh: bool = False) -> Path:
@@ -86,13 +90,10 @@ class Peer:
 
     def stop(self) -> None:
         """Ends its process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
         try:
-            self._process.wait(timeout=10)
+            self._process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            _end(self._process)
 
 
 def start(
@@ -135,8 +136,12 @@ def _ask(process: subprocess.Popen[str], name: str, question: dict[str, Any]) ->
     finally:
         watch.cancel()
     if not answer:
-        process.kill()
-        process.wait()
+        _end(process)
         raise PeerMissing(f"{name} broke, or gave no answer in {ANSWER_SECONDS} s; see its log in {CACHE.name}")
     found: dict[str, Any] = json.loads(answer)
     return found
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()

@@ -22,6 +22,8 @@ LENGTHS = (1, 10, 100, 500)
 FLAT = 1.25
 """How many times the shortest thread's p50 the longest one's may be and still be called flat."""
 
+SHORTEST = "the shortest thread"
+
 READS, DRAFTS = Right.READ_SOURCES, Right.DRAFT_REPLY
 """Held, and not held, in lane 1."""
 
@@ -55,9 +57,9 @@ def measure_lengths(house: House, rounds: int, calls: int) -> Section:
     for kind, right, wanted in (("permitted", READS, Done), ("refused", DRAFTS, Refusal)):
         for length in LENGTHS:
             box, _ = toolbox(house, house.ticket(f"{kind}-{length}", length))
-            sides[f"a {kind} call, {length} messages"] = calling(box, right, wanted)
+            sides[f"a {kind} call, thread of {length}"] = calling(box, right, wanted)
     found = race({what: Side(turn, calls) for what, turn in sides.items()}, rounds)
-    return Section("The executor by the thread's length", "a call", by_length(found))
+    return Section("The executor by the thread's length in messages", "a call", by_length(found), beside=SHORTEST)
 
 
 def by_length(found: dict[str, list[list[int]]]) -> tuple[Row, ...]:
@@ -67,7 +69,7 @@ def by_length(found: dict[str, list[list[int]]]) -> tuple[Row, ...]:
         start = list(found)[n - n % len(LENGTHS)]
         ratio = None if what == start else Ratio.of(found[start], found[what])
         longest = n % len(LENGTHS) == len(LENGTHS) - 1
-        goals = (at_most("times the shortest thread", ratio.median, FLAT, ""),) if ratio and longest else ()
+        goals = (at_most(f"times {SHORTEST}", ratio.median, FLAT, ""),) if ratio and longest else ()
         rows.append(Row(what, Spread.of(found[what]), ratio, goals))
     return tuple(rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
@@ -77,7 +77,7 @@ class Row:
     what: str
     spread: Spread
     ratio: Ratio | None = None
-    """Beside the section's first row; None for that row itself, and where a comparison would say nothing."""
+    """Beside the row that its section names; None for that row itself, and where a comparison would say nothing."""
     goals: tuple[Goal, ...] = ()
 
 
@@ -89,8 +89,10 @@ class Section:
     unit: str
     """What the figures are microseconds of: ``a call``, ``a kB``."""
     rows: tuple[Row, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What was not measured and why, and what a reader must know of the rest."""
+    beside: str = "the first row"
+    """What the ratios are beside."""
 
 
 def micro(value: float) -> str:
@@ -102,7 +104,7 @@ def table(section: Section) -> Table:
     """The section as a table: figures, how many times the first row, and goals beside them."""
     shown = Table(title=section.title, title_justify="left", header_style="bold")
     shown.add_column("", overflow="fold")
-    for name in (f"p50, µs {section.unit}", "p99", "calls", "times the first row (least to most)"):
+    for name in (f"p50, µs {section.unit}", "p99", "calls", f"times {section.beside} (least to most)"):
         shown.add_column(name, justify="right")
     shown.add_column("goal", overflow="fold")
     for row in section.rows:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from evals.speed.environments import Peer, PeerMissing, start
+from evals.speed.decisions import memory_notes
+from evals.speed.environments import PEERS_LEFT_OUT, Peer, PeerMissing, start
 from evals.speed.figures import Goal, Ratio, Row, Section, Spread, at_most
 from evals.speed.peer import timed
 from evals.speed.race import Side, race
@@ -54,15 +55,15 @@ def measure(articles: tuple[Article, ...], rounds: int, calls: int, peers: bool)
         "ours: screen, 1 kB of promises begun and not ended": (1.0, lambda n: screen(promises)),
         "ours: ground, 1 kB against three articles, screen and all": (1.0, lambda n: ground(one, spans)),
     }
-    notes: list[str] = []
+    notes = [] if peers else [PEERS_LEFT_OUT]
     with ExitStack() as stack:
         rivals = list(_rivals(stack, one, notes)) if peers else []
         sides = {what: Side(partial(timed, call), calls) for what, (_, call) in ours.items()}
         sides |= {f"{peer.name} {peer.version}, one expression, 1 kB": Side(peer.turn, SLOW_CALLS) for peer in rivals}
-        found = race(sides, rounds)
-        notes += [f"{p.name}: {p.peak_mib:.0f} MiB at most, in a process of its own" for p in rivals if p.peak_mib]
+        found = race(sides, rounds, notes)
+        notes += memory_notes(rivals)
     rows = []
-    for what in sides:
+    for what in found:
         kilobytes = ours[what][0] if what in ours else 1.0
         spread = Spread.of(found[what], kilobytes)
         beside = None if what == OURS or kilobytes != 1 else Ratio.of(found[OURS], found[what])
