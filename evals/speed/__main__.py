@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import platform
 import sqlite3
 import tempfile
@@ -72,8 +73,11 @@ def _make_environments(out: Console, fresh: bool) -> None:
 
 
 def _about() -> dict[str, Any]:
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load at the start": "unknown" if load is None else f"{load:.1f}",
         "Python": platform.python_version(),
         "SQLite": sqlite3.sqlite_version,
         "garbage collection": "on" if gc.isenabled() else "off",

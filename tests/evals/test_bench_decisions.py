@@ -97,8 +97,8 @@ def test_no_percentile_is_made_up(values: list[float], share: float) -> None:
 
 
 def test_a_spread_counts_every_call_of_every_round_in_microseconds() -> None:
-    assert Spread.of([[1000, 3000], [2000]]) == Spread(3, 2.0, 3.0)
-    assert Spread.of([[8000]], per=8) == Spread(1, 1.0, 1.0)
+    assert Spread.of([[1000, 3000], [2000]]) == Spread(3, 2.0, 3.0, 1.0)
+    assert Spread.of([[8000]], per=8) == Spread(1, 1.0, 1.0, 1.0)
 
 
 def test_a_slow_round_slows_both_sides_and_leaves_the_ratio_alone() -> None:
@@ -248,8 +248,12 @@ SECTION = Section(
     "The decision",
     "a call",
     (
-        Row("ours", Spread(2000, 1.234, 5.6), goals=(at_most("p50", 1.234, 15, "µs"), at_most("p99", 200, 100, "µs"))),
-        Row("theirs", Spread(2000, 45678.9, 1e6), Ratio(3.21, 2, 4)),
+        Row(
+            "ours",
+            Spread(2000, 1.234, 5.6, 0.5),
+            goals=(at_most("p50", 1.234, 15, "µs"), at_most("p99", 200, 100, "µs")),
+        ),
+        Row("theirs", Spread(2000, 45678.9, 1e6, 40000), Ratio(3.21, 2, 4)),
     ),
     ("not measured: somebody else",),
 )
@@ -260,14 +264,14 @@ def test_each_goal_stands_beside_its_figure_as_met_or_missed() -> None:
     Console(file=out, width=160).print(table(SECTION))
     shown = out.getvalue()
     ours = next(line for line in shown.splitlines() if "ours" in line)
-    assert "1.23" in ours and "2,000" in ours and "p50 <= 15 µs: met" in ours
+    assert "1.23" in ours and "0.5 " in ours and "2,000" in ours and "p50 <= 15 µs: met" in ours
     assert "p99 <= 100 µs: missed" in shown
     assert "45,679" in shown and "3.21 (2 to 4)" in shown
 
 
 def test_the_json_holds_every_figure_goal_and_note() -> None:
     told = json.loads(json.dumps(plain_json([SECTION])))[0]
-    assert told["rows"][0]["spread"] == {"calls": 2000, "p50": 1.234, "p99": 5.6}
+    assert told["rows"][0]["spread"] == {"calls": 2000, "p50": 1.234, "p99": 5.6, "least": 0.5}
     assert told["rows"][0]["goals"][1] == {"words": "p99 <= 100 µs", "met": False}
     assert told["rows"][1]["ratio"] == {"median": 3.21, "least": 2, "greatest": 4}
     assert told["notes"] == ["not measured: somebody else"]
