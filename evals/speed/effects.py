@@ -12,8 +12,8 @@ from evals.speed.peer import timed
 from evals.speed.race import WARM_UP, Side, Turn, race
 from ledger.outbox import Sending
 
-DURABLE = "PostLedger.begin with fsync (synchronous=FULL, as the post room does it)"
-QUICK = "the same without fsync (synchronous=NORMAL)"
+DURABLE = "begin with fsync (synchronous=FULL), as the post room does"
+QUICK = "begin without fsync (synchronous=NORMAL)"
 
 
 def measure(house: House, rounds: int, calls: int) -> Section:
