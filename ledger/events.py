@@ -181,10 +181,10 @@ def take_from_inbox(conn: Connection, seq: int, at: datetime) -> None:
 
 def timeline(conn: Connection, ticket: str, kinds: Sequence[Kind] = ()) -> tuple[Event, ...]:
     """The ticket's events in order; all of them, or those of the given kinds. Empty for an unknown ticket."""
-    query = _SELECT.where(events.c.ticket_id == ticket).order_by(events.c.seq)
+    asked: dict[str, Any] = {"ticket": ticket}
     if kinds:
-        query = query.where(events.c.kind.in_([k.value for k in kinds]))
-    return tuple(_event(row) for row in conn.execute(query))
+        asked["kinds"] = [k.value for k in kinds]
+    return tuple(_event(row) for row in conn.execute(_OF_KINDS if kinds else _OF_TICKET, asked))
 
 
 def event_at(conn: Connection, seq: int) -> Event | None:
@@ -195,9 +195,7 @@ def event_at(conn: Connection, seq: int) -> Event | None:
 
 def latest(conn: Connection, ticket: str, kind: Kind) -> Event | None:
     """The ticket's last event of a kind."""
-    row = conn.execute(
-        _SELECT.where(events.c.ticket_id == ticket, events.c.kind == kind.value).order_by(events.c.seq.desc()).limit(1)
-    ).first()
+    row = conn.execute(_LATEST, {"ticket": ticket, "kind": kind.value}).first()
     return _event(row) if row is not None else None
 
 
@@ -222,6 +220,8 @@ _SELECT: Select[Any] = select(
 ).outerjoin(bodies, bodies.c.id == events.c.body_id)
 _BY_KEY = _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.key == bindparam("key"))
 _BY_SEQ = _SELECT.where(events.c.seq == bindparam("seq"))
+_OF_TICKET = _SELECT.where(events.c.ticket_id == bindparam("ticket")).order_by(events.c.seq)
+_OF_KINDS = _OF_TICKET.where(events.c.kind.in_(bindparam("kinds", expanding=True)))
 _LATEST = (
     _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.kind == bindparam("kind"))
     .order_by(events.c.seq.desc())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from guards.gate import Refusal
 from ledger import events, register
@@ -124,9 +124,12 @@ class History:
             return tuple(conn.execute(query).scalars())
 
 
+_TICKET = select(tickets).where(tickets.c.id == bindparam("ticket"))
+
+
 def ticket_record(conn: Connection, ticket: str) -> TicketRecord:
     """The ticket's own record. UnknownTicket."""
-    row = conn.execute(select(tickets).where(tickets.c.id == ticket)).first()
+    row = conn.execute(_TICKET, {"ticket": ticket}).first()
     if row is None:
         raise UnknownTicket(f"no ticket {ticket!r}")
     return TicketRecord(
@@ -182,10 +185,12 @@ def thread(conn: Connection, ticket: str) -> tuple[Message, ...]:
                 spoken.pop(_letter_key(event), None)
             case _:
                 pass  # decisions settle messages, below
-    undone = {
-        d.reply_key for d in deliveries_of(conn, ticket) if d.state in (DeliveryState.REFUSED, DeliveryState.FAILED)
-    }
-    decisions = [e for e in found if e.kind is Kind.PERSON_DECIDED and e.head.get("reply_key") not in undone]
+    decisions = [e for e in found if e.kind is Kind.PERSON_DECIDED]
+    if any("reply_key" in e.head for e in decisions):
+        undone = {
+            d.reply_key for d in deliveries_of(conn, ticket) if d.state in (DeliveryState.REFUSED, DeliveryState.FAILED)
+        }
+        decisions = [e for e in decisions if e.head.get("reply_key") not in undone]
     return _settled(tuple(spoken.values()), decisions)
 
 

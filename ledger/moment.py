@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, CursorResult, bindparam, func, or_, select
 
 from guards.gate import Letter, Moment, Permit, Piece, Refusal, may_leave
 from ledger import register
@@ -41,6 +43,8 @@ class Halt:
 
 
 _HALTS = select(halts).where(halts.c.resumed_by.is_(None)).order_by(halts.c.seq)
+_PROPOSED = select(outbox.c.proposed_by).where(outbox.c.reply_key == bindparam("reply_key")).scalar_subquery()
+_STOPPING = select(halts).where(or_(halts.c.resumed_by.is_(None), halts.c.seq > _PROPOSED)).order_by(halts.c.seq)
 _RECIPIENT = select(tickets.c.recipient).where(tickets.c.id == bindparam("ticket"))
 _OTHERS = (
     select(func.count())
@@ -57,7 +61,7 @@ _OTHERS = (
 
 def halts_now(conn: Connection) -> tuple[Halt, ...]:
     """The halts in force, oldest first."""
-    return tuple(Halt(row.seq, row.family, row.by, row.at) for row in conn.execute(_HALTS))
+    return _halts(conn.execute(_HALTS))
 
 
 def families_of(conn: Connection, ticket: str) -> frozenset[str]:
@@ -69,8 +73,19 @@ def families_of(conn: Connection, ticket: str) -> frozenset[str]:
 
 def is_halted(conn: Connection, families: frozenset[str]) -> bool:
     """True where a halt covers all, or one of the families; of unknown families, any halt stops it."""
-    in_force = halts_now(conn)
+    return covers(halts_now(conn), families)
+
+
+def covers(in_force: Iterable[Halt], families: frozenset[str]) -> bool:
+    """True where one of these halts is of all, or of one of the families; of unknown families, any of them counts."""
     return any(h.family is None or h.family in families or not families for h in in_force)
+
+
+def standing(conn: Connection, ticket: str) -> tuple[Register, bool]:
+    """The register, and whether a halt covers the ticket's families. UnknownTicket."""
+    held, in_force = register.current(conn, ticket), halts_now(conn)
+    # Which families they are matters only where something is halted.
+    return held, bool(in_force) and covers(in_force, families_of(conn, ticket))
 
 
 def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime, reply_key: str) -> Moment:
@@ -87,7 +102,7 @@ def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime
         release=view.version,
         phase_sends=view.phase_sends,
         family_open=bool(families) and families <= view.open_families,
-        halted=is_halted(conn, families) or _halted_since(conn, families, reply_key),
+        halted=covers(_stopping(conn, reply_key), families),
         claimed=held.claimed_by is not None,
         recipient=recipient.recipient or "",
         notice_digests=view.notice_digests,
@@ -97,14 +112,21 @@ def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime
 
 
 def judge(
-    conn: Connection, letter: Letter, body: str | None, view: ReleaseView, now: datetime, reply_key: str
+    conn: Connection,
+    letter: Letter,
+    body: str | None,
+    view: ReleaseView,
+    now: datetime,
+    reply_key: str,
+    held: Register | None = None,
 ) -> Permit | Refusal:
-    """May this letter leave now? The ledger's own checks, then the gate's. Asked in a write transaction.
+    """May this letter leave now? The ledger's own checks, then the gate's. Asked in a write transaction; ``held`` is
+    the register where this very transaction has read it already.
 
     The ledger's: the body is there and is what the digest says (I6), the ticket has an address, and a thread is
     asked one clarifying question between two decisions of a person, not a series. UnknownTicket.
     """
-    held = register.current(conn, letter.ticket)
+    held = held or register.current(conn, letter.ticket)
     moment = moment_of(conn, held, view, now, reply_key)
     what = f"send the {letter.piece.value}"
     if body is None:
@@ -118,13 +140,14 @@ def judge(
     return may_leave(letter, moment)
 
 
-def _halted_since(conn: Connection, families: frozenset[str], reply_key: str) -> bool:
-    """True where a halt came after this letter was proposed, ended or not: what died with a halt stays dead."""
-    proposed = conn.execute(select(outbox.c.proposed_by).where(outbox.c.reply_key == reply_key)).scalar_one_or_none()
-    if proposed is None:
-        return False
-    later = conn.execute(select(halts.c.family).where(halts.c.seq > proposed)).scalars()
-    return any(family is None or family in families or not families for family in later)
+def _stopping(conn: Connection, reply_key: str) -> tuple[Halt, ...]:
+    """The halts in force, and those that came after this letter was proposed, ended or not: what died with a halt
+    stays dead."""
+    return _halts(conn.execute(_STOPPING, {"reply_key": reply_key}))
+
+
+def _halts(rows: CursorResult[Any]) -> tuple[Halt, ...]:
+    return tuple(Halt(row.seq, row.family, row.by, row.at) for row in rows)
 
 
 def _others(conn: Connection, held: Register, piece: Piece, reply_key: str) -> int:

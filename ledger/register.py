@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from guards.lanes import Lane
 from ledger.errors import OnlyAPersonLowers, UnknownOpening, UnknownTicket
@@ -66,53 +66,95 @@ class Register:
         return tuple(o for o in self.openings if o.kind is OpeningKind.ACTION)
 
 
-_READ = select(registers).where(registers.c.ticket_id == bindparam("ticket"))
-# Compiles to the same on SQLite, whose write transactions already exclude each other.
-_HELD = _READ.with_for_update()
-_OPEN = (
-    select(openings)
-    .where(openings.c.ticket_id == bindparam("ticket"), openings.c.state == "open")
+# One statement for both, and each statement built once: the register is read at every call of every tool.
+_READ = (
+    select(
+        registers,
+        openings.c.id.label("opening"),
+        openings.c.kind,
+        openings.c.name,
+        openings.c.lane,
+        openings.c.opened_by,
+    )
+    .outerjoin(openings, and_(openings.c.ticket_id == registers.c.ticket_id, openings.c.state == "open"))
+    .where(registers.c.ticket_id == bindparam("ticket"))
     .order_by(openings.c.id)
 )
+# Compiles to the same on SQLite, whose write transactions already exclude each other.
+_HELD = _READ.with_for_update(of=registers)
+_OPENED = select(openings.c.id, openings.c.state).where(
+    openings.c.ticket_id == bindparam("ticket"),
+    openings.c.kind == bindparam("of"),
+    openings.c.opened_by == bindparam("by"),
+    openings.c.name == bindparam("called"),
+)
+_OPEN = insert(openings)
+# The conditions make each a raise, whatever the caller computed.
+_RAISE_OPENING = (
+    update(openings)
+    .where(openings.c.id == bindparam("opening"), openings.c.lane < bindparam("to"))
+    .values(lane=bindparam("to"))
+)
+_RAISE = (
+    update(registers)
+    .where(
+        registers.c.ticket_id == bindparam("ticket"),
+        registers.c.floor <= bindparam("to"),
+        registers.c.epoch < bindparam("next"),
+    )
+    .values(floor=bindparam("to"), epoch=bindparam("next"))
+)
+_NOTE_REVISION = (
+    update(registers)
+    .where(registers.c.ticket_id == bindparam("ticket"), registers.c.revision < bindparam("seq"))
+    .values(revision=bindparam("seq"))
+)
+_CREATE = insert(registers)
 
 
 def create(conn: Connection, ticket: str, revision: int) -> None:
     """The register of a ticket seen for the first time: floor lane 1, epoch 0."""
     first = {"floor": int(Lane.AUTONOMOUS), "epoch": 0, "revision": revision, "settled_by": 0}
-    conn.execute(insert(registers), {"ticket_id": ticket, **first})
+    conn.execute(_CREATE, {"ticket_id": ticket, **first})
 
 
 def current(conn: Connection, ticket: str) -> Register:
     """The register as it stands. In a write transaction it cannot change before the commit. UnknownTicket."""
     writes = conn.get_execution_options().get("lanewise_write")
-    row = conn.execute(_HELD if writes else _READ, {"ticket": ticket}).first()
-    if row is None:
+    rows = conn.execute(_HELD if writes else _READ, {"ticket": ticket}).all()
+    if not rows:
         raise UnknownTicket(f"no ticket {ticket!r}")
-    found = conn.execute(_OPEN, {"ticket": ticket})
+    one = rows[0]
     return Register(
         ticket=ticket,
-        floor=Lane.read(row.floor),
-        epoch=row.epoch,
-        revision=row.revision,
-        claimed_by=row.claimed_by,
-        settled_by=row.settled_by,
-        openings=tuple(Opening(o.id, OpeningKind(o.kind), o.name, Lane.read(o.lane), o.opened_by) for o in found),
+        floor=Lane.read(one.floor),
+        epoch=one.epoch,
+        revision=one.revision,
+        claimed_by=one.claimed_by,
+        settled_by=one.settled_by,
+        openings=tuple(
+            Opening(row.opening, OpeningKind(row.kind), row.name, Lane.read(row.lane), row.opened_by)
+            for row in rows
+            if row.opening is not None
+        ),
     )
 
 
 def note_revision(conn: Connection, ticket: str, seq: int) -> None:
     """The customer wrote: ``seq`` is the thread's revision from here on."""
-    conn.execute(
-        update(registers).where(registers.c.ticket_id == ticket, registers.c.revision < seq).values(revision=seq)
-    )
+    conn.execute(_NOTE_REVISION, {"ticket": ticket, "seq": seq})
 
 
-def raise_floor(conn: Connection, ticket: str, to: object, *, at: datetime, actor: str) -> Register:
-    """Raises the conversation's floor to a lane; a lower lane changes nothing, an unknown one is lane 3."""
-    before, lane = current(conn, ticket), Lane.read(to)
-    if lane > before.floor:
-        conn.execute(update(registers).where(registers.c.ticket_id == ticket).values(floor=int(lane)))
-    return _told(conn, before, what="floor", at=at, actor=actor)
+def raise_floor(
+    conn: Connection, ticket: str, to: object, *, at: datetime, actor: str, held: Register | None = None
+) -> Register:
+    """Raises the conversation's floor to a lane; a lower lane changes nothing, an unknown one is lane 3.
+
+    ``held`` is the register as this very transaction has it, where the caller has just read or changed it.
+    """
+    before = held or current(conn, ticket)
+    after = replace(before, floor=max(before.floor, Lane.read(to)))
+    return _told(conn, before, after, what="floor", at=at, actor=actor)
 
 
 def open_one(
@@ -125,41 +167,31 @@ def open_one(
     at: datetime,
     actor: str,
     name: str = "",
+    held: Register | None = None,
 ) -> Register:
     """Opens an answer or action at max(floor, lane). Opened before by the same event, it is raised instead;
-    one that was closed meanwhile stays closed."""
-    before = current(conn, ticket)
+    one that was closed meanwhile stays closed. ``held`` as in ``raise_floor``."""
+    before = held or current(conn, ticket)
     wanted = max(before.floor, Lane.read(lane))
-    row = conn.execute(
-        select(openings.c.id, openings.c.state).where(
-            openings.c.ticket_id == ticket,
-            openings.c.kind == kind.value,
-            openings.c.opened_by == opened_by,
-            openings.c.name == name,
-        )
-    ).first()
+    asked = {"ticket": ticket, "of": kind.value, "by": opened_by, "called": name}
+    row = conn.execute(_OPENED, asked).first()
+    after = before
     if row is None:
-        conn.execute(
-            insert(openings).values(
-                ticket_id=ticket,
-                kind=kind.value,
-                name=name,
-                lane=int(wanted),
-                state="open",
-                opened_by=opened_by,
-            )
-        )
+        values = {"ticket_id": ticket, "kind": kind.value, "name": name, "lane": int(wanted), "state": "open"}
+        key = conn.execute(_OPEN, {**values, "opened_by": opened_by}).inserted_primary_key
+        assert key is not None
+        after = replace(before, openings=(*before.openings, Opening(int(key[0]), kind, name, wanted, opened_by)))
     elif row.state == "open":
-        _raise_row(conn, row.id, wanted)
-    return _told(conn, before, what=kind.value, at=at, actor=actor)
+        after = _raised(conn, before, row.id, wanted)
+    return _told(conn, before, after, what=kind.value, at=at, actor=actor)
 
 
 def raise_opening(conn: Connection, ticket: str, opening: int, to: object, *, at: datetime, actor: str) -> Register:
     """Raises one open answer or action; a lower lane changes nothing. UnknownOpening where it is not open."""
     before = current(conn, ticket)
     found = _find(before, opening)
-    _raise_row(conn, opening, Lane.read(to))
-    return _told(conn, before, what=found.kind.value, at=at, actor=actor)
+    after = _raised(conn, before, opening, Lane.read(to))
+    return _told(conn, before, after, what=found.kind.value, at=at, actor=actor)
 
 
 def close_answer(conn: Connection, ticket: str, opening: int) -> Register:
@@ -183,18 +215,18 @@ def _find(register: Register, opening: int) -> Opening:
     raise UnknownOpening(f"ticket {register.ticket!r} has no open answer or action {opening}")
 
 
-def _raise_row(conn: Connection, opening: int, lane: Lane) -> None:
-    # The condition makes it a raise whatever the caller computed.
-    conn.execute(update(openings).where(openings.c.id == opening, openings.c.lane < int(lane)).values(lane=int(lane)))
+def _raised(conn: Connection, before: Register, opening: int, to: Lane) -> Register:
+    conn.execute(_RAISE_OPENING, {"opening": opening, "to": int(to)})
+    raised = tuple(replace(o, lane=max(o.lane, to)) if o.id == opening else o for o in before.openings)
+    return replace(before, openings=raised)
 
 
-def _told(conn: Connection, before: Register, *, what: str, at: datetime, actor: str) -> Register:
+def _told(conn: Connection, before: Register, after: Register, *, what: str, at: datetime, actor: str) -> Register:
     """The register after a change; where lane or floor rose, one epoch later and with an event that says so."""
-    after = current(conn, before.ticket)
     if after.lane <= before.lane and after.floor <= before.floor:
         return after
     epoch = before.epoch + 1
-    conn.execute(update(registers).where(registers.c.ticket_id == before.ticket).values(epoch=epoch))
+    conn.execute(_RAISE, {"ticket": before.ticket, "to": int(after.floor), "next": epoch})
     head = {
         "what": what,
         "lane": [int(before.lane), int(after.lane)],
@@ -202,4 +234,4 @@ def _told(conn: Connection, before: Register, *, what: str, at: datetime, actor:
         "epoch": epoch,
     }
     append(conn, before.ticket, Entry(Kind.LANE_RAISED, own_key(f"raised/{epoch}"), head), at=at, actor=actor)
-    return current(conn, before.ticket)
+    return replace(after, epoch=epoch)

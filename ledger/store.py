@@ -152,7 +152,8 @@ def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, isolation_level="SERIALIZABLE")
     # The driver's own habit of beginning late is switched off: a SELECT would run outside the transaction.
-    engine = create_engine(url, connect_args={"isolation_level": None})
+    # Nothing is left to undo when a connection goes back: each of our transactions ends where its block ends.
+    engine = create_engine(url, connect_args={"isolation_level": None}, pool_reset_on_return=None)
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: sqlite3.Connection, _record: Any) -> None:
@@ -168,14 +169,17 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
         kind = conn.get_execution_options().get("lanewise_write")
-        if kind is None:
-            conn.exec_driver_sql("BEGIN")
-            return
+        # Asked of the driver itself: these few words cost more by SQLAlchemy than all else of a small transaction.
+        raw = conn.connection.driver_connection
+        assert raw is not None
         level = "FULL" if kind == "durable" else "NORMAL"
-        if conn.info.get("synchronous", "NORMAL") != level:
-            conn.exec_driver_sql(f"PRAGMA synchronous={level}")
-            conn.info["synchronous"] = level
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            if kind is not None and conn.info.get("synchronous", "NORMAL") != level:
+                raw.execute(f"PRAGMA synchronous={level}").close()
+                conn.info["synchronous"] = level
+            raw.execute("BEGIN" if kind is None else "BEGIN IMMEDIATE").close()
+        except sqlite3.Error as error:
+            raise _named(error) from error
 
     return engine
 
@@ -188,9 +192,13 @@ def _named_errors() -> Iterator[None]:
     except (IntegrityError, ProgrammingError):
         raise
     except DBAPIError as error:
-        if _is_lock(error.orig):
-            raise StoreBusy(f"the store stayed locked for {BUSY_MILLISECONDS / 1000:g} s; try again") from error
-        raise StoreBroken(f"the store cannot be used: {error.orig}") from error
+        raise _named(error.orig) from error
+
+
+def _named(error: BaseException | None) -> StoreBusy | StoreBroken:
+    if _is_lock(error):
+        return StoreBusy(f"the store stayed locked for {BUSY_MILLISECONDS / 1000:g} s; try again")
+    return StoreBroken(f"the store cannot be used: {error}")
 
 
 def _is_lock(error: BaseException | None) -> bool:

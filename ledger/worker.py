@@ -90,7 +90,7 @@ class WorkerLedger:
     def standing(self, ticket: str) -> tuple[Register, bool]:
         """The register, and whether a halt covers the ticket's families: what a grant is derived from, in one read."""
         with self._store.read() as conn:
-            return register.current(conn, ticket), moment.is_halted(conn, moment.families_of(conn, ticket))
+            return moment.standing(conn, ticket)
 
     def refusals(self, ticket: str) -> tuple[Refusal, ...]:
         """Every right that was refused on the ticket, in order."""
@@ -201,7 +201,8 @@ class WorkerLedger:
             earlier = self._answered_before(conn, letter, reply_key)
             if earlier is not None:
                 return earlier
-            answer = self._own_checks(conn, letter) or moment.judge(conn, letter, body, view, now, reply_key)
+            held = register.current(conn, letter.ticket)
+            answer = self._own_checks(letter, held) or moment.judge(conn, letter, body, view, now, reply_key, held)
             if isinstance(answer, Refusal):
                 more = {"reply_key": reply_key, "piece": letter.piece.value}
                 return letters.note_refusal(
@@ -224,14 +225,12 @@ class WorkerLedger:
             return Refusal(refused.head["what"], refused.head["rule"], refused.head["reason"])
         return None
 
-    def _own_checks(self, conn: Connection, letter: Letter) -> Refusal | None:
+    def _own_checks(self, letter: Letter, held: Register) -> Refusal | None:
         what = f"send the {letter.piece.value}"
         if letter.piece is Piece.APPROVED or letter.approval is not None:
             return Refusal(what, "approval", "an approval is a person's act, not the assistant's")
-        if letter.piece in _REPLIES:
-            held = register.current(conn, letter.ticket)
-            if not any(answer.opened_by == letter.revision for answer in held.answers):
-                return Refusal(what, "opening", "no open answer belongs to what the customer wrote last")
+        if letter.piece in _REPLIES and not any(answer.opened_by == letter.revision for answer in held.answers):
+            return Refusal(what, "opening", "no open answer belongs to what the customer wrote last")
         return None
 
     def _intend(self, conn: Connection, letter: Letter, body: str, reply_key: str, by: Permit, now: datetime) -> None:
