@@ -15,6 +15,7 @@ from guards.lanes import Lane
 from ledger.errors import LeaseHeld, LeaseLost
 from ledger.events import Event
 from ledger.intake import IncomingMessage, Intake
+from ledger.lease import Lease
 
 GIVE_UP_AFTER = 3
 """Runs of one event that may fail before a person is called; the events behind it must not wait for ever."""
@@ -89,21 +90,29 @@ class Handler:
         """Runs the ticket's waiting events in order, and returns how many. A ticket that another process runs is
         waited for, so that an event filed while it finished is not left lying."""
         waited, runs = 0.0, 0
-        while self._intake.next_unhandled(ticket) is not None:
+        while True:
             try:
-                with self._intake.lease(ticket, self._holder, LEASE_SECONDS) as lease:
-                    while (event := self._intake.next_unhandled(ticket)) is not None:
-                        lease.renew(LEASE_SECONDS)
-                        await self._run(event)
+                taken = self._intake.take(ticket, self._holder, LEASE_SECONDS)
+                if taken is None:
+                    return runs
+                lease, event = taken
+                try:
+                    following: Event | None = event
+                    while following is not None:
                         runs += 1
+                        following = await self._run(following, lease)
+                    if lease.ended:  # in the very write that saw that nothing waits
+                        return runs
+                finally:
+                    lease.release()
             except (LeaseHeld, LeaseLost):
                 if waited >= self._patience:
-                    break
+                    return runs
                 await asyncio.sleep(0.05)
                 waited += 0.05
-        return runs
 
-    async def _run(self, event: Event) -> None:
+    async def _run(self, event: Event, lease: Lease) -> Event | None:
+        """Runs one event, and returns the next that waits; None where none does, and the lease is given up."""
         thread = thread_of(event)
         config: Any = {"configurable": {"thread_id": thread}}
         try:
@@ -114,9 +123,11 @@ class Handler:
             await self._saver.adelete_thread(thread)
             if self._intake.mark_failed(event.seq, error) >= GIVE_UP_AFTER:
                 self._intake.give_up(event.seq)
-            return
-        self._intake.mark_handled(event.seq)
+            lease.renew(LEASE_SECONDS)
+            return self._intake.next_unhandled(event.ticket)
+        following = self._intake.handled(event.seq, lease, LEASE_SECONDS)
         await self._saver.adelete_thread(thread)
+        return following
 
 
 def thread_of(event: Event) -> str:

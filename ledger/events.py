@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, CursorResult, Row, Select, bindparam, func, insert, select, update
 
 from ledger.errors import HeadTooLarge, KeyReused
 from ledger.tables import bodies, events, inbox
@@ -193,6 +193,12 @@ def event_at(conn: Connection, seq: int) -> Event | None:
     return _event(row) if row is not None else None
 
 
+def next_waiting(conn: Connection, ticket: str) -> Event | None:
+    """The ticket's oldest event that waits in the inbox."""
+    row = conn.execute(_NEXT_WAITING, {"ticket": ticket}).first()
+    return _event(row) if row is not None else None
+
+
 def latest(conn: Connection, ticket: str, kind: Kind) -> Event | None:
     """The ticket's last event of a kind."""
     row = conn.execute(_LATEST, {"ticket": ticket, "kind": kind.value}).first()
@@ -222,6 +228,12 @@ _BY_KEY = _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.key 
 _BY_SEQ = _SELECT.where(events.c.seq == bindparam("seq"))
 _OF_TICKET = _SELECT.where(events.c.ticket_id == bindparam("ticket")).order_by(events.c.seq)
 _OF_KINDS = _OF_TICKET.where(events.c.kind.in_(bindparam("kinds", expanding=True)))
+_NEXT_WAITING = _SELECT.where(
+    events.c.seq
+    == select(func.min(inbox.c.seq))
+    .where(inbox.c.ticket_id == bindparam("ticket"), inbox.c.state == "waiting")
+    .scalar_subquery()
+)
 _LATEST = (
     _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.kind == bindparam("kind"))
     .order_by(events.c.seq.desc())

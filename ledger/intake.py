@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from guards.lanes import Lane
 from ledger import lease as lease_room
 from ledger import register, reviews
 from ledger.errors import BadMessage, KeyReused, UnknownEvent
-from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, event_at, own_key
+from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, event_at, next_waiting, own_key
 from ledger.store import Store
 from ledger.tables import inbox, tickets
 from ledger.tables import reviews as reviews_table
@@ -109,13 +109,12 @@ class Intake:
         }
         digest = _digest(words)
         with self._store.write(durable=True) as conn:
-            earlier = by_key(conn, ticket, key)
-            if earlier is not None:
-                _same(earlier, words["text"], digest)
-                return Received(ticket, key, earlier.seq, first=False)
             done = append(conn, ticket, Entry(Kind.CUSTOMER_WROTE, key, head, words), at=now, actor="customer")
-            _file_ticket(conn, ticket, message, done.seq, now)
-        return Received(ticket, key, done.seq, first=True)
+            if done.first:
+                _file_ticket(conn, ticket, message, done.seq, now)
+            else:
+                _same(ticket, key, done.body, words["text"], digest)
+        return Received(ticket, key, done.seq, done.first)
 
     def close(self, ticket: str, key: str) -> Received:
         """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket."""
@@ -151,10 +150,7 @@ class Intake:
     def next_unhandled(self, ticket: str) -> Event | None:
         """The ticket's oldest event that waits; None where the worker has caught up."""
         with self._store.read() as conn:
-            seq = conn.execute(
-                select(func.min(inbox.c.seq)).where(inbox.c.ticket_id == ticket, inbox.c.state == "waiting")
-            ).scalar_one_or_none()
-            return None if seq is None else event_at(conn, seq)
+            return next_waiting(conn, ticket)
 
     def tickets_with_work(self) -> tuple[str, ...]:
         """The tickets with a waiting event; whose has waited longest comes first."""
@@ -167,11 +163,32 @@ class Intake:
             )
             return tuple(conn.execute(query).scalars())
 
+    def take(self, ticket: str, holder: str, seconds: float) -> tuple[lease_room.Lease, Event] | None:
+        """The ticket's lease and its oldest waiting event, in one write; None, and no lease, where nothing waits.
+        LeaseHeld where another has it. ``release`` the lease when the work ends."""
+        with self._store.write() as conn:
+            event = next_waiting(conn, ticket)
+            return None if event is None else (lease_room.take(conn, self._store, ticket, holder, seconds), event)
+
+    def handled(self, seq: int, lease: lease_room.Lease, seconds: float) -> Event | None:
+        """The worker is done with an event: in one write it is marked so, and the lease is renewed for the ticket's
+        next waiting event, which is returned; or given up where none waits, so that none filed later is left lying.
+
+        UnknownEvent. LeaseLost where another may run that next event by now; the mark stands.
+        """
+        with self._store.write() as conn:
+            _mark_handled(conn, seq, self._store.now())
+            following = next_waiting(conn, lease.ticket)
+            held = lease.give_up(conn) if following is None else lease.prolong(conn, seconds)
+        lease.ended = following is None
+        if following is not None and not held:
+            raise lease.lost()
+        return following
+
     def mark_handled(self, seq: int) -> None:
         """The worker is done with an event; doing it twice is harmless. UnknownEvent."""
         with self._store.write() as conn:
-            _waiting(conn, seq)
-            _settle(conn, seq, "handled", self._store.now())
+            _mark_handled(conn, seq, self._store.now())
 
     def mark_failed(self, seq: int, error: BaseException | str) -> int:
         """Records that running an event failed, and returns how often it has now; it goes on waiting."""
@@ -239,22 +256,29 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _same(earlier: Event, text: str, digest: str) -> None:
-    """Nothing where the event is a message of that text; KeyReused where it is anything else."""
-    if earlier.kind is not Kind.CUSTOMER_WROTE:
-        raise KeyReused(earlier.ticket, earlier.key, earlier.kind.value, Kind.CUSTOMER_WROTE.value)
-    kept: Body | None = earlier.body
+def _same(ticket: str, key: str, kept: Body | None, text: str, digest: str) -> None:
+    """Nothing where the message kept under the key is of that text; KeyReused where it is another."""
     # What was erased is known by the digest of the whole alone.
     same = kept is not None and (kept.digest == digest or (kept.json() or {}).get("text") == text)
     if not same:
-        raise KeyReused(earlier.ticket, earlier.key, f"text {kept.digest if kept else 'none'}", f"text {digest}")
+        raise KeyReused(ticket, key, f"text {kept.digest if kept else 'none'}", f"text {digest}")
+
+
+_KNOWN = select(tickets.c.account_id, tickets.c.erased_at).where(tickets.c.id == bindparam("ticket"))
+_FILE = insert(tickets)
+_FAILURES = select(inbox.c.failures).where(inbox.c.seq == bindparam("event"))
+_SETTLE = (
+    update(inbox)
+    .where(inbox.c.seq == bindparam("event"), inbox.c.state == "waiting")
+    .values(state=bindparam("to"), settled_at=bindparam("at"))
+)
 
 
 def _file_ticket(conn: Connection, ticket: str, message: IncomingMessage, seq: int, now: datetime) -> None:
-    known = conn.execute(select(tickets.c.account_id, tickets.c.erased_at).where(tickets.c.id == ticket)).first()
+    known = conn.execute(_KNOWN, {"ticket": ticket}).first()
     if known is None:
         conn.execute(
-            insert(tickets),
+            _FILE,
             {
                 "id": ticket,
                 "channel": keepable(message.channel)[:100],
@@ -276,15 +300,17 @@ def _file_ticket(conn: Connection, ticket: str, message: IncomingMessage, seq: i
 
 
 def _waiting(conn: Connection, seq: int) -> tuple[Event, int]:
-    row = conn.execute(select(inbox.c.failures).where(inbox.c.seq == seq)).first()
+    row = conn.execute(_FAILURES, {"event": seq}).first()
     event = event_at(conn, seq)
     if row is None or event is None:
         raise UnknownEvent(f"event {seq} is not one the worker acts on")
     return event, row.failures
 
 
+def _mark_handled(conn: Connection, seq: int, now: datetime) -> None:
+    if not _settle(conn, seq, "handled", now):
+        _waiting(conn, seq)
+
+
 def _settle(conn: Connection, seq: int, state: str, now: datetime) -> bool:
-    done = conn.execute(
-        update(inbox).where(inbox.c.seq == seq, inbox.c.state == "waiting").values(state=state, settled_at=now)
-    )
-    return done.rowcount == 1
+    return conn.execute(_SETTLE, {"event": seq, "to": state, "at": now}).rowcount == 1

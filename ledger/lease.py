@@ -7,11 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ledger.errors import LeaseHeld, LeaseLost
 from ledger.store import Store
 from ledger.tables import leases
+
+_FIND = select(leases).where(leases.c.ticket_id == bindparam("ticket"))
+_MINE = (leases.c.ticket_id == bindparam("ticket"), leases.c.token == bindparam("mine"))
+_PROLONG = update(leases).where(*_MINE, leases.c.expires_at > bindparam("now")).values(expires_at=bindparam("until"))
+_GIVE_UP = delete(leases).where(*_MINE)
+_PUT = insert(leases)
+_REPLACE = (
+    update(leases)
+    .where(leases.c.ticket_id == bindparam("ticket"))
+    .values(holder=bindparam("by"), token=bindparam("mine"), expires_at=bindparam("until"))
+)
 
 
 @dataclass(slots=True)
@@ -23,45 +34,63 @@ class Lease:
     expires_at: datetime
     _token: str
     _store: Store
+    ended: bool = False
+    """True once it was given up in a write that has committed."""
 
     def renew(self, seconds: float) -> None:
         """Holds on for so many seconds from now. LeaseLost where it ran out (another may hold it by now)."""
-        now = self._store.now()
-        until = now + timedelta(seconds=seconds)
         with self._store.write() as conn:
-            done: CursorResult[tuple[()]] = conn.execute(
-                update(leases)
-                .where(
-                    leases.c.ticket_id == self.ticket,
-                    leases.c.token == self._token,
-                    leases.c.expires_at > now,
-                )
-                .values(expires_at=until)
-            )
-        if done.rowcount != 1:
-            raise LeaseLost(f"ticket {self.ticket!r}: the lease of {self.holder!r} ran out")
-        self.expires_at = until
+            held = self.prolong(conn, seconds)
+        if not held:
+            raise self.lost()
 
     def release(self) -> None:
-        """Gives the ticket free; nothing happens where the lease was lost already."""
-        with self._store.write() as conn:
-            conn.execute(delete(leases).where(leases.c.ticket_id == self.ticket, leases.c.token == self._token))
+        """Gives the ticket free; nothing happens where that was done, or the lease was lost, already."""
+        if not self.ended:
+            with self._store.write() as conn:
+                self.give_up(conn)
+            self.ended = True
+
+    def prolong(self, conn: Connection, seconds: float) -> bool:
+        """As ``renew``, in the caller's write; False where it ran out."""
+        now = self._store.now()
+        until = now + timedelta(seconds=seconds)
+        asked = {"ticket": self.ticket, "mine": self._token, "now": now, "until": until}
+        held = conn.execute(_PROLONG, asked).rowcount == 1
+        if held:
+            self.expires_at = until
+        return held
+
+    def give_up(self, conn: Connection) -> bool:
+        """As ``release``, in the caller's write; False where it was lost already. The caller says ``ended`` once that
+        write stands."""
+        return conn.execute(_GIVE_UP, {"ticket": self.ticket, "mine": self._token}).rowcount == 1
+
+    def lost(self) -> LeaseLost:
+        """What to raise where another may have the ticket."""
+        return LeaseLost(f"ticket {self.ticket!r}: the lease of {self.holder!r} ran out")
 
 
 def acquire(store: Store, ticket: str, holder: str, seconds: float) -> Lease:
     """Takes the ticket's lease for so many seconds. LeaseHeld where it is another's and has not run out."""
+    with store.write() as conn:
+        return take(conn, store, ticket, holder, seconds)
+
+
+def take(conn: Connection, store: Store, ticket: str, holder: str, seconds: float) -> Lease:
+    """As ``acquire``, in the caller's write."""
     now = store.now()
     lease = Lease(ticket, holder, now + timedelta(seconds=seconds), store.new_id(), store)
-    values = {"holder": holder, "token": lease._token, "expires_at": lease.expires_at}
-    with store.write() as conn:
-        row = conn.execute(select(leases).where(leases.c.ticket_id == ticket)).first()
-        if row is None:
-            conn.execute(insert(leases).values(ticket_id=ticket, **values))
-        elif row.expires_at <= now:
-            conn.execute(update(leases).where(leases.c.ticket_id == ticket).values(values))
-        else:
-            left = (row.expires_at - now).total_seconds()
-            raise LeaseHeld(f"ticket {ticket!r} is run by {row.holder!r} for at most {left:.1f} s more")
+    row = conn.execute(_FIND, {"ticket": ticket}).first()
+    if row is None:
+        values = {"ticket_id": ticket, "holder": holder, "token": lease._token, "expires_at": lease.expires_at}
+        conn.execute(_PUT, values)
+    elif row.expires_at <= now:
+        asked = {"ticket": ticket, "by": holder, "mine": lease._token, "until": lease.expires_at}
+        conn.execute(_REPLACE, asked)
+    else:
+        left = (row.expires_at - now).total_seconds()
+        raise LeaseHeld(f"ticket {ticket!r} is run by {row.holder!r} for at most {left:.1f} s more")
     return lease
 
 
