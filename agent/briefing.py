@@ -18,6 +18,7 @@ from guards.grant import grant
 from guards.lanes import Lane, LaneDecision
 from guards.policy import Release
 from ledger.events import Kind
+from ledger.history import Snapshot, refused
 from ledger.packet_json import from_plain
 from ledger.worker import WorkerLedger
 from tools.actions import KNOWN, Ports, tools_for
@@ -26,6 +27,10 @@ from tools.toolbox import Toolbox
 
 EXCERPT_AT = 0.10
 """An article this near is worth quoting to an agent, who judges it; not to a customer."""
+
+
+NOT_DONE = (Kind.RIGHTS_GRANTED, Kind.RIGHT_REFUSED)
+"""The events from which a packet tells what the assistant did not do."""
 
 
 class Carried(TypedDict):
@@ -53,16 +58,15 @@ class Briefing:
     release: Release
     read_by: str
 
-    async def case(self, state: Carried) -> Case:
+    async def case(self, state: Carried, held: Snapshot) -> Case:
         """The case as the ledger and the run have it now. Its lane is the register's, never the state's."""
-        messages = self.ledger.thread(state["ticket"])
-        register = self.ledger.register(state["ticket"])
+        messages = held.messages
         assessment = Assessment.from_json(state["assessment"])
-        decision = LaneDecision.from_json({**state["decision"], "lane": int(register.lane)})
+        decision = LaneDecision.from_json({**state["decision"], "lane": int(held.register.lane)})
         sources = Sources.from_json(state["sources"])
         articles = [await self.finder.article(h.id, h.version) for h in sources.hits]
         return Case(
-            ticket=self.ledger.ticket(state["ticket"]),
+            ticket=held.ticket,
             messages=messages,
             words=customer_words(messages),
             facts=Facts.from_json(state["facts"]),
@@ -79,15 +83,17 @@ class Briefing:
             now=self.ledger.now(),
         )
 
-    def toolbox(self, state: Mapping[str, Any], lane: Lane) -> Toolbox:
+    def toolbox(self, state: Mapping[str, Any], lane: Lane, epoch: int | None = None) -> Toolbox:
         """Only that lane's tools (the first refusal), in the executor that re-reads lane and epoch at each call
-        (the second). The post room is the third."""
+        (the second). The post room is the third. ``epoch`` is the one in which the case was read, where there is one:
+        what has risen since is refused."""
         ticket, seq = str(state["ticket"]), int(state["seq"])
         out = Outgoing(self.ledger, self.release, ticket, seq)
         return Toolbox(
             tools_for(lane, Ports(out)),
             read_grant=lambda: self.grant(ticket),
             record_refusal=lambda refusal: self._record(ticket, seq, refusal),
+            epoch=epoch,
             known=KNOWN,
         )
 
@@ -108,18 +114,25 @@ class Briefing:
                 found.append((article, self.finder.relevant_sentences(case.question, article)))
         return tuple(found)
 
-    def not_done(self, state: Carried) -> tuple[Refusal, ...]:
-        """Refused and withheld rights, from the ledger (law 7)."""
-        ticket = state["ticket"]
-        given = [e for e in self.ledger.events(ticket, [Kind.RIGHTS_GRANTED]) if e.head]
+    def not_done(self, held: Snapshot) -> tuple[Refusal, ...]:
+        """Refused and withheld rights, from the ledger (law 7). The snapshot holds the events of ``NOT_DONE``."""
+        given = [e for e in held.events if e.kind is Kind.RIGHTS_GRANTED and e.head]
         withheld = [Refusal(**w) for w in given[-1].head["withheld"]] if given else []
-        if given and Lane.read(given[-1].head["lane"]) is not self.ledger.register(ticket).lane:
-            withheld = list(self.grant(ticket).withheld)
-        return (*self.ledger.refusals(ticket), *withheld)
+        if given and Lane.read(given[-1].head["lane"]) is not held.register.lane:
+            withheld = list(self.grant(held.ticket.id).withheld)
+        return (*(refused(e) for e in held.events if e.kind is Kind.RIGHT_REFUSED), *withheld)
 
     def prepared(self, state: Carried) -> Prepared | None:
-        """The lane-2 work of this run, read back from the ledger; None in lane 3."""
-        for event in reversed(self.ledger.events(state["ticket"], [Kind.DRAFT_PREPARED])):
-            if event.key.endswith(f"/{state['seq']}/draft") and event.body is not None:
-                return from_plain(Prepared, event.body.json())
-        return None
+        """The lane-2 work of this run, read back from the ledger; None where there was none."""
+        event = self.ledger.recorded(state["ticket"], draft_key(state["seq"]))
+        return None if event is None or event.body is None else from_plain(Prepared, event.body.json())
+
+
+def draft_key(seq: int) -> str:
+    """Under which the lane-2 work on an event is recorded."""
+    return f"{seq}/draft"
+
+
+def packet_key(seq: int) -> str:
+    """Under which the packet of an event is recorded."""
+    return f"{seq}/packet"

@@ -50,13 +50,13 @@ class Outgoing:
     def propose(self, piece: Piece, text: str) -> Permit | Refusal:
         """Asks the ledger, which re-reads everything in the transaction that writes the intent."""
         body = keepable(text)
-        register = self.ledger.register(self.ticket)
+        recipient, epoch = self.ledger.address(self.ticket)
         letter = Letter(
             ticket=self.ticket,
             piece=piece,
             digest=digest_of(body),
-            recipient=self.ledger.ticket(self.ticket).recipient,
-            epoch=register.epoch,
+            recipient=recipient,
+            epoch=epoch,
             revision=self.seq,
             release=self.release.version,
         )

@@ -68,6 +68,21 @@ class Message:
     """What came with it about the account, plain JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a step needs to know of a ticket, all of one moment. For reading: a right is derived from the register as
+    it stands at each call."""
+
+    ticket: TicketRecord
+    messages: tuple[Message, ...]
+    """The conversation, in order."""
+    register: Register
+    halts: tuple[Halt, ...]
+    """Those in force, of whatever family."""
+    events: tuple[Event, ...]
+    """The ticket's events of the kinds that were asked for, in order."""
+
+
 class History:
     """All reads, for whoever may see a ticket. It writes nothing."""
 
@@ -127,6 +142,17 @@ class History:
 _TICKET = select(tickets).where(tickets.c.id == bindparam("ticket"))
 
 
+def snapshot(conn: Connection, ticket: str, kinds: Sequence[Kind] = ()) -> Snapshot:
+    """The ticket as it stands in this transaction, with its events of the given kinds. UnknownTicket."""
+    return Snapshot(
+        ticket_record(conn, ticket),
+        thread(conn, ticket),
+        register.current(conn, ticket),
+        halts_now(conn),
+        events.timeline(conn, ticket, kinds) if kinds else (),
+    )
+
+
 def ticket_record(conn: Connection, ticket: str) -> TicketRecord:
     """The ticket's own record. UnknownTicket."""
     row = conn.execute(_TICKET, {"ticket": ticket}).first()
@@ -148,8 +174,12 @@ def ticket_record(conn: Connection, ticket: str) -> TicketRecord:
 
 def refusals(conn: Connection, ticket: str) -> tuple[Refusal, ...]:
     """Every right that was refused on this ticket, in order."""
-    found = events.timeline(conn, ticket, [Kind.RIGHT_REFUSED])
-    return tuple(Refusal(e.head["what"], e.head["rule"], e.head["reason"]) for e in found)
+    return tuple(refused(e) for e in events.timeline(conn, ticket, [Kind.RIGHT_REFUSED]))
+
+
+def refused(event: Event) -> Refusal:
+    """The refusal that a ``right_refused`` event tells."""
+    return Refusal(event.head["what"], event.head["rule"], event.head["reason"])
 
 
 _SPOKEN = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from guards.lanes import Lane
 from ledger import register
@@ -15,6 +15,7 @@ from ledger.errors import PacketUnreadable, UnknownReview
 from ledger.events import Body, Entry, Event, Kind, append, keep_body, own_key, timeline
 from ledger.packet import AssistedPacket, EscalationPacket, from_json, to_json
 from ledger.packet_lint import lint
+from ledger.register import Register
 from ledger.store import Store
 from ledger.tables import bodies, registers, reviews
 from ledger.words import keepable
@@ -176,11 +177,14 @@ _SELECT: Select[Any] = (
     .outerjoin(_packets, _packets.c.id == reviews.c.packet_body)
     .outerjoin(_drafts, _drafts.c.id == reviews.c.draft_body)
 )
+_BY_ID = _SELECT.where(reviews.c.id == bindparam("review"))
+_OPEN_ONE = _SELECT.where(reviews.c.ticket_id == bindparam("ticket"), reviews.c.state == "open")
+_INSERT = insert(reviews)
 
 
 def get(conn: Connection, review: str) -> Review:
     """The review of that id. UnknownReview."""
-    row = conn.execute(_SELECT.where(reviews.c.id == review)).first()
+    row = conn.execute(_BY_ID, {"review": review}).first()
     if row is None:
         raise UnknownReview(f"no review {review!r}")
     return _review(row)
@@ -188,13 +192,14 @@ def get(conn: Connection, review: str) -> Review:
 
 def open_review_of(conn: Connection, ticket: str) -> Review | None:
     """The ticket's open review."""
-    row = conn.execute(_SELECT.where(reviews.c.ticket_id == ticket, reviews.c.state == "open")).first()
+    row = conn.execute(_OPEN_ONE, {"ticket": ticket}).first()
     return None if row is None else _review(row)
 
 
 def put(
     conn: Connection,
     packet: EscalationPacket,
+    now: Register,
     *,
     key: str,
     review_id: str,
@@ -205,7 +210,8 @@ def put(
 ) -> Review:
     """Opens a review with a packet, or revises the open one; the draft before it is stale from here on.
 
-    Written once a key. Its event holds the packet, whole; the draft stands in a body of its own.
+    Written once a key. Its event holds the packet, whole; the draft stands in a body of its own. ``now`` is the
+    ticket's register in this very transaction.
     """
     held = open_review_of(conn, packet.ticket)
     kind = Kind.REVIEW_REVISED if held else Kind.REVIEW_OPENED
@@ -235,7 +241,7 @@ def put(
         "lane": int(packet.lane),
         "queue": keepable(packet.owner.queue)[:200],
         "revision": revision,
-        "epoch": register.current(conn, packet.ticket).epoch,
+        "epoch": now.epoch,
         "thread_revision": packet.thread_revision,
         "packet_body": packet_body.id,
         "draft_body": draft.id if draft else None,
@@ -244,15 +250,48 @@ def put(
     }
     if held is None:
         opened = {"id": review, "ticket_id": packet.ticket, "state": "open", "why": "escalated"}
-        conn.execute(insert(reviews).values(**opened, **values, opened_at=at, due_at=due_at))
-    else:
-        # The customer has waited since the first message: a later one does not put the deadline off.
-        # Only a passed deadline is followed by a new one.
-        soonest = due_at if later else min((d for d in (held.due_at, due_at) if d is not None), default=None)
-        # A passed deadline takes the review from whoever had it, a person's own routing included.
-        moved = {"routed_to": None} if later else {}
-        conn.execute(update(reviews).where(reviews.c.id == review).values(**values, **moved, due_at=soonest))
+        conn.execute(_INSERT, {**opened, **values, "opened_at": at, "due_at": due_at})
+        return _opened(review, packet, draft, now, findings, at, due_at)
+    # The customer has waited since the first message: a later one does not put the deadline off.
+    # Only a passed deadline is followed by a new one.
+    soonest = due_at if later else min((d for d in (held.due_at, due_at) if d is not None), default=None)
+    # A passed deadline takes the review from whoever had it, a person's own routing included.
+    moved = {"routed_to": None} if later else {}
+    conn.execute(update(reviews).where(reviews.c.id == review).values(**values, **moved, due_at=soonest))
     return get(conn, review)
+
+
+def _opened(
+    review: str,
+    packet: EscalationPacket,
+    draft: Body | None,
+    now: Register,
+    findings: list[str],
+    at: datetime,
+    due_at: datetime | None,
+) -> Review:
+    """The review as ``get`` would read it back: the packet in it is long, and its reader is at hand."""
+    return Review(
+        id=review,
+        ticket=packet.ticket,
+        open=True,
+        why="escalated",
+        lane=packet.lane,
+        queue=keepable(packet.owner.queue)[:200],
+        revision=packet.revision,
+        epoch=now.epoch,
+        thread_revision=packet.thread_revision,
+        packet=packet,
+        draft=draft if packet.lane is Lane.ASSISTED else None,
+        lint=tuple(findings),
+        opened_at=at,
+        revised_at=at,
+        due_at=due_at,
+        closed_at=None,
+        closed_by=None,
+        claimed_by=now.claimed_by,
+        stale=packet.thread_revision != now.revision,
+    )
 
 
 def call_a_person(conn: Connection, ticket: str, why: str, *, review_id: str, cause: int, at: datetime) -> Review:

@@ -15,7 +15,7 @@ from guards.lanes import Lane
 from ledger import events, history, letters, moment, register, reviews
 from ledger.errors import NotYours, UnknownReview
 from ledger.events import Entry, Event, Kind, Record, own_key
-from ledger.history import Message, TicketRecord
+from ledger.history import Message, Snapshot, TicketRecord
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packet import AssistedPacket, EscalationPacket, human_owned
@@ -71,6 +71,21 @@ class WorkerLedger:
         """The ticket's own record. UnknownTicket."""
         with self._store.read() as conn:
             return history.ticket_record(conn, ticket)
+
+    def snapshot(self, ticket: str, kinds: Sequence[Kind] = ()) -> Snapshot:
+        """The ticket's record, thread, register and halts, and its events of some kinds, in one read. UnknownTicket."""
+        with self._store.read() as conn:
+            return history.snapshot(conn, ticket, kinds)
+
+    def address(self, ticket: str) -> tuple[str, int]:
+        """Where a letter of the ticket goes, and the epoch as it stands now, in one read. UnknownTicket."""
+        with self._store.read() as conn:
+            return history.ticket_record(conn, ticket).recipient, register.current(conn, ticket).epoch
+
+    def recorded(self, ticket: str, key: str) -> Event | None:
+        """What a step recorded under a key of its own."""
+        with self._store.read() as conn:
+            return events.by_key(conn, ticket, own_key(f"worker/{key}"))
 
     def register(self, ticket: str) -> Register:
         """Lane, epoch, revision and openings as they stand now; read anew on every call. UnknownTicket."""
@@ -149,6 +164,30 @@ class WorkerLedger:
             return letters.note_refusal(conn, ticket, f"worker/{key}", refusal, at=self._store.now(), actor=ACTOR)
 
     # --- raising ---
+
+    def assign(
+        self,
+        ticket: str,
+        event_seq: int,
+        lane: object,
+        *,
+        actions: Sequence[str] = (),
+        floor: object = None,
+        also: Sequence[Entry] = (),
+    ) -> Register:
+        """Opens the answer owed to an event and the actions it asks for, and with a ``floor`` raises the conversation's
+        to it: as ``open_answer``, ``open_action`` and ``raise_floor``, in one transaction."""
+        with self._store.write() as conn:
+            self._write(conn, ticket, also)
+            now, action = self._store.now(), OpeningKind.ACTION
+            held = register.open_one(conn, ticket, OpeningKind.ANSWER, event_seq, lane, at=now, actor=ACTOR)
+            for name in actions:
+                held = register.open_one(
+                    conn, ticket, action, event_seq, lane, at=now, actor=ACTOR, name=name[:100], held=held
+                )
+            if floor is not None:
+                held = register.raise_floor(conn, ticket, floor, at=now, actor=ACTOR, held=held)
+            return held
 
     def open_answer(self, ticket: str, event_seq: int, lane: object, also: Sequence[Entry] = ()) -> Register:
         """Opens the answer owed to an event at max(floor, lane); opened before, it is raised to that.
@@ -281,6 +320,7 @@ class WorkerLedger:
             return reviews.put(
                 conn,
                 packet,
+                held,
                 key=own_key(f"review/{key}"),
                 review_id=self._store.new_id(),
                 due_at=due_at,

@@ -14,6 +14,7 @@ from guards.facts import Fact, Facts
 from guards.lanes import Lane, Unit
 from guards.policy import Release
 from ledger.events import Entry, Kind
+from ledger.moment import covers
 from ledger.worker import WorkerLedger
 
 
@@ -40,8 +41,8 @@ class AssignLane:
         ticket, seq = state["ticket"], state["seq"]
         assessment = Assessment.from_json(state["assessment"])
         facts = Facts.from_json(state["facts"])
-        register = self.ledger.register(ticket)
-        messages = self.ledger.thread(ticket)
+        held = self.ledger.snapshot(ticket)
+        messages = held.messages
         asked = next((m.text for m in reversed(messages) if m.role == "customer"), "")
         told = tellable(asked, assessment, facts, self.release)
         coverage = coverage_of(assessment, facts, Sources.from_json(state["sources"]), told)
@@ -53,8 +54,8 @@ class AssignLane:
             coverage,
             self.release,
             failures=tuple(state["failures"]),
-            floor=max(register.lane, register.floor),
-            halted=self.ledger.is_halted(assessment.families),
+            floor=max(held.register.lane, held.register.floor),
+            halted=covers(held.halts, frozenset(assessment.families)),
         )
         entry = Entry(
             Kind.LANE_ASSIGNED,
@@ -74,13 +75,16 @@ class AssignLane:
             },
             decision.to_json(),
         )
-        held = self.ledger.open_answer(ticket, seq, decision.lane, also=[entry])
-        if Unit.ACTION in decision.units:
-            held = self.ledger.open_action(ticket, seq, decision.lane, "state_change")
-        if Unit.CONVERSATION in decision.units:
-            held = self.ledger.raise_floor(ticket, Lane.HUMAN_OWNED)
-        opening = next((o.id for o in held.answers if o.opened_by == seq), 0)
-        return {"decision": decision.to_json(), "lane": int(held.lane), "opening": opening}
+        assigned = self.ledger.assign(
+            ticket,
+            seq,
+            decision.lane,
+            actions=["state_change"] if Unit.ACTION in decision.units else [],
+            floor=Lane.HUMAN_OWNED if Unit.CONVERSATION in decision.units else None,
+            also=[entry],
+        )
+        opening = next((o.id for o in assigned.answers if o.opened_by == seq), 0)
+        return {"decision": decision.to_json(), "lane": int(assigned.lane), "opening": opening}
 
 
 def coverage_of(assessment: Assessment, facts: Facts, sources: Sources, told: tuple[Fact, ...] = ()) -> Coverage:

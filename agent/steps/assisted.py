@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from agent.briefing import Briefing, Carried
+from agent.briefing import Briefing, Carried, draft_key
 from agent.lane_work import assisted
 from agent.model import CALLS_A_MESSAGE, CallBudget
 from agent.writers import Writers
@@ -27,11 +27,15 @@ class Assisted:
     async def __call__(self, state: Carried) -> dict[str, Any]:
         """Adds ``result``; the draft's text stays in the ledger."""
         ticket, seq = state["ticket"], state["seq"]
-        case = await self.briefing.case(state)
+        held = self.ledger.snapshot(state["ticket"])
+        case = await self.briefing.case(state, held)
         budget = CallBudget(CALLS_A_MESSAGE - state["calls"])
         excerpts = self.briefing.excerpts(case)
         prepared = await assisted.work(
-            case, self.briefing.toolbox(state, Lane.ASSISTED), self.writers.drafter(budget, case.failures), excerpts
+            case,
+            self.briefing.toolbox(state, Lane.ASSISTED, held.register.epoch),
+            self.writers.drafter(budget, case.failures),
+            excerpts,
         )
         text = prepared.draft.text if prepared.draft else ""
         head = {
@@ -40,7 +44,7 @@ class Assisted:
             "marks": len(prepared.draft.marks) if prepared.draft else 0,
             "routing": prepared.routing.to,
         }
-        self.ledger.record(ticket, Kind.DRAFT_PREPARED, f"{seq}/draft", head, to_plain(prepared))
+        self.ledger.record(ticket, Kind.DRAFT_PREPARED, draft_key(seq), head, to_plain(prepared))
         earlier = state["result"]
-        held = {"held": earlier} if earlier.get("kind") == "held" else {}
-        return {"result": {"kind": "prepared", **head, **held}}
+        before = {"held": earlier} if earlier.get("kind") == "held" else {}
+        return {"result": {"kind": "prepared", **head, **before}}

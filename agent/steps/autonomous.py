@@ -27,9 +27,12 @@ class Autonomous:
     async def __call__(self, state: Carried) -> dict[str, Any]:
         """Adds ``result``; raises ``lane`` where nothing could be said."""
         ticket, seq = state["ticket"], state["seq"]
-        case = await self.briefing.case(state)
+        held = self.ledger.snapshot(state["ticket"])
+        case = await self.briefing.case(state, held)
         budget = CallBudget(CALLS_A_MESSAGE - state["calls"])
-        done = await autonomous.work(case, self.briefing.toolbox(state, Lane.AUTONOMOUS), self.writers.chooser(budget))
+        done = await autonomous.work(
+            case, self.briefing.toolbox(state, Lane.AUTONOMOUS, held.register.epoch), self.writers.chooser(budget)
+        )
         match done:
             case Answered(tool, text, sources):
                 head = {"tool": tool, "digest": digest_of(text), "sources": list(sources)}
@@ -43,9 +46,9 @@ class Autonomous:
             case Held(rule, reason):
                 head = {"tool": "held", "rule": rule, "reason": reason[:300]}
                 entry = Entry(Kind.ANSWER_COMPOSED, f"{seq}/answer", head)
-                held = self.ledger.raise_answer(ticket, state["opening"], Lane.ASSISTED, also=[entry])
+                raised = self.ledger.raise_answer(ticket, state["opening"], Lane.ASSISTED, also=[entry])
                 return {
                     "result": {"kind": "held", "rule": rule, "reason": reason},
-                    "lane": int(held.lane),
+                    "lane": int(raised.lane),
                     "calls": CALLS_A_MESSAGE - budget.left,
                 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.briefing import Briefing, Carried
+from agent.briefing import NOT_DONE, Briefing, Carried, packet_key
 from agent.packet_writing import write_packet
 from guards.facts import Standing
+from guards.lanes import Lane
 from ledger.events import Kind
 from ledger.packet import EscalationPacket, to_json
 from ledger.packet_lint import lint
@@ -24,10 +25,12 @@ class BuildPacket:
     async def __call__(self, state: Carried) -> dict[str, Any]:
         """Records the packet; ``open_review`` reads it back from the ledger."""
         ticket, seq = state["ticket"], state["seq"]
-        case = await self.briefing.case(state)
-        packet = passed(write_packet(case, self.briefing.not_done(state), self.briefing.prepared(state), seq))
+        held = self.ledger.snapshot(ticket, NOT_DONE)
+        case = await self.briefing.case(state, held)
+        prepared = self.briefing.prepared(state) if case.decision.lane is Lane.ASSISTED else None
+        packet = passed(write_packet(case, self.briefing.not_done(held), prepared, seq))
         head = {"lane": int(packet.lane), "owner": packet.owner.queue, "policy": packet.policy_version}
-        self.ledger.record(ticket, Kind.PACKET_BUILT, f"{seq}/packet", head, to_json(packet))
+        self.ledger.record(ticket, Kind.PACKET_BUILT, packet_key(seq), head, to_json(packet))
         return {}
 
 

@@ -40,8 +40,8 @@ class GatherContext:
     async def __call__(self, state: Seen) -> dict[str, Any]:
         """Adds ``facts`` and ``sources``."""
         now = self.ledger.now()
-        ticket = self.ledger.ticket(state["ticket"])
-        messages = self.ledger.thread(state["ticket"])
+        held = self.ledger.snapshot(state["ticket"])
+        ticket, messages = held.ticket, held.messages
         request = Request(
             email=ticket.requester_email,
             name=ticket.requester_name,

@@ -16,7 +16,6 @@ class Seen(TypedDict):
 
     ticket: str
     seq: int
-    decision: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,7 @@ class GrantCapabilities:
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
         """Adds nothing: a grant that were carried in state could be carried past a raise."""
-        register = self.ledger.register(state["ticket"])
-        halted = self.ledger.is_halted(state["decision"]["families"])
+        register, halted = self.ledger.standing(state["ticket"])
         given = grant(register.lane, register.epoch, self.release, halted=halted)
         self.ledger.record(
             state["ticket"],

@@ -18,6 +18,7 @@ class HumanOwned:
 
     async def __call__(self, state: Carried) -> dict[str, Any]:
         """Adds ``result``."""
-        case = await self.briefing.case(state)
-        done = await human_owned.work(case, self.briefing.toolbox(state, Lane.HUMAN_OWNED))
+        held = self.briefing.ledger.snapshot(state["ticket"])
+        case = await self.briefing.case(state, held)
+        done = await human_owned.work(case, self.briefing.toolbox(state, Lane.HUMAN_OWNED, held.register.epoch))
         return {"result": {"kind": "organised", "references": [r.id for r in done.references]}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypedDict
 
-from agent.briefing import Briefing
+from agent.briefing import Briefing, packet_key
 from agent.outgoing import notice_for
 from guards.lanes import Lane
 from guards.policy import Release
@@ -41,8 +41,8 @@ class OpenReview:
         if state["kind"] == Kind.DEADLINE_PASSED:
             return self._reroute(state)
         ticket, seq = state["ticket"], state["seq"]
-        built = next(e for e in reversed(self.ledger.events(ticket, [Kind.PACKET_BUILT])) if e.body)
-        assert built.body is not None
+        built = self.ledger.recorded(ticket, packet_key(seq))
+        assert built is not None and built.body is not None
         packet = from_json(built.body.json())
         review = self.ledger.open_review(packet, key=f"{seq}/review", due_at=self._due(packet))
         if packet.lane is not Lane.AUTONOMOUS:

@@ -106,6 +106,9 @@ def test_the_worker_has_exactly_these_hands() -> None:
     assert {name for name in dir(WorkerLedger) if not name.startswith("_")} == {
         *(
             "now",
+            "snapshot",
+            "address",
+            "recorded",
             "thread",
             "ticket",
             "register",
@@ -118,7 +121,7 @@ def test_the_worker_has_exactly_these_hands() -> None:
             "review",
         ),
         *("record", "record_many", "record_outcome", "refuse"),
-        *("open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),
+        *("assign", "open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),
         *("propose", "open_review", "revise_review"),
     }
 
