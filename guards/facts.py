@@ -86,12 +86,12 @@ class Fact:
         value = raw["value"]
         as_of = raw["as_of"]
         return cls(
-            name=str(raw["name"]),
-            value=tuple(str(v) for v in value) if isinstance(value, list) else value,  # type: ignore[arg-type]
-            standing=Standing(str(raw["standing"])),
-            source=str(raw["source"]),
-            as_of=datetime.fromisoformat(str(as_of)) if as_of else None,
-            note=str(raw["note"]),
+            str(raw["name"]),
+            tuple(str(v) for v in value) if isinstance(value, list) else value,  # type: ignore[arg-type]
+            Standing(str(raw["standing"])),
+            str(raw["source"]),
+            datetime.fromisoformat(str(as_of)) if as_of else None,
+            str(raw["note"]),
         )
 
 

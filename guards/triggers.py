@@ -35,10 +35,13 @@ class Level(IntEnum):
     @classmethod
     def of(cls, word: str) -> Level:
         """The level of that word; UnknownName for any other."""
-        for level in cls:
-            if level.word == word:
-                return level
-        raise UnknownName(f"level {word!r} is not one of low, medium, high")
+        try:
+            return _BY_WORD[word]
+        except KeyError:
+            raise UnknownName(f"level {word!r} is not one of low, medium, high") from None
+
+
+_BY_WORD = {level.word: level for level in Level}
 
 
 class Boundary(StrEnum):

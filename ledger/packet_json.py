@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,55 +18,65 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """Plain JSON: dataclasses become objects, tuples lists, enums their values, levels their words."""
-    if isinstance(value, Fact):
-        return value.to_json()
-    if isinstance(value, Level):
-        return value.word
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if is_dataclass(value):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple):
-        return [to_plain(item) for item in value]
-    return value
+    kind: Any = type(value)
+    return _writer(kind)(value)
 
 
 def from_plain(kind: type[T], raw: Mapping[str, Any]) -> T:
     """An instance of a dataclass from its plain form. ValueError for unknown or mistyped fields, TypeError for
     missing ones."""
     whichever: Any = kind  # mypy does not take a type variable for something hashable
-    hints = _hints(whichever)
-    if unknown := sorted(set(raw) - set(hints)):
+    readers = _readers(whichever)
+    if unknown := sorted(set(raw) - set(readers)):
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}")
-    return kind(**{name: _read(hints[name], value, f"{kind.__name__}.{name}") for name, value in raw.items()})
+    return kind(**{name: readers[name](value) for name, value in raw.items()})
+
+
+# How a class is written and read is worked out once: a packet holds some hundred values, and is read in every run.
+
+
+@lru_cache(maxsize=256)
+def _writer(kind: Any) -> Callable[[Any], Any]:
+    if issubclass(kind, Fact):
+        return Fact.to_json
+    if issubclass(kind, Level):
+        return lambda level: level.word
+    if issubclass(kind, Enum):
+        return lambda member: member.value
+    if issubclass(kind, datetime):
+        return datetime.isoformat
+    if is_dataclass(kind):
+        names = tuple(f.name for f in fields(kind))
+        return lambda one: {name: to_plain(getattr(one, name)) for name in names}
+    if issubclass(kind, tuple):
+        return lambda items: [to_plain(item) for item in items]
+    return lambda value: value
 
 
 @lru_cache(maxsize=64)
-def _hints(kind: Any) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def _readers(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
+    return {name: _reader(hint, f"{kind.__name__}.{name}") for name, hint in get_type_hints(kind).items()}
 
 
-def _read(hint: Any, value: Any, where: str) -> Any:
-    reader: Any = from_plain
+def _reader(hint: Any, where: str) -> Callable[[Any], Any]:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        some = next(arg for arg in get_args(hint) if arg is not type(None))
-        return None if value is None else _read(some, value, where)
+        some = _reader(next(arg for arg in get_args(hint) if arg is not type(None)), where)
+        return lambda value: None if value is None else some(value)
     if origin is tuple:
-        return tuple(_read(get_args(hint)[0], item, where) for item in _typed(list, value, where))
+        each = _reader(get_args(hint)[0], where)
+        return lambda value: tuple(each(item) for item in _typed(list, value, where))
     if hint is Fact:
-        return Fact.from_json(_typed(Mapping, value, where))
+        return lambda value: Fact.from_json(_typed(Mapping, value, where))
     if hint is Level:
-        return Level.of(_typed(str, value, where))
+        return lambda value: Level.of(_typed(str, value, where))
     if hint is datetime:
-        return datetime.fromisoformat(_typed(str, value, where))
+        return lambda value: datetime.fromisoformat(_typed(str, value, where))
     if issubclass(hint, Enum):
-        return hint(value)
+        return lambda value: hint(value)
     if is_dataclass(hint):
-        return reader(hint, _typed(Mapping, value, where))
-    return _typed(hint, value, where)
+        return lambda value: from_plain(hint, _typed(Mapping, value, where))  # type: ignore[arg-type]
+    return lambda value: _typed(hint, value, where)
 
 
 def _typed(kind: type[Any], value: Any, where: str) -> Any:

@@ -172,7 +172,7 @@ def _repeats(packet: EscalationPacket) -> Iterator[LintFinding]:
     ticket = [w for quote in packet.words for w in _words(quote.text)]
     if not ticket:
         return
-    stems, runs = {_stem(w) for w in ticket}, set(_runs(ticket))
+    stems, runs = {_stem(w) for w in set(ticket)}, set(_runs(ticket))
     for where, words in _our_words(packet):
         if where.startswith("summary") and any(run in runs for run in _runs(_words(words))):
             yield LintFinding("repeats_ticket", where, "copies the ticket; say what it is about, and quote below")
@@ -197,6 +197,8 @@ def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
 
 def _stem(word: str) -> str:
     """Rough on purpose: ``refunded``, ``refunds`` and ``refund`` count as one word."""
+    if len(word) < 5:
+        return word
     for ending in ("'s", "’s", "ations", "ation", "ings", "ing", "ies", "ied", "ed", "es", "s", "y", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]

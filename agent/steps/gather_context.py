@@ -56,6 +56,7 @@ class GatherContext:
             self._find(asked if len(asked.split()) > 3 else customer_words(messages)),
         )
         facts = with_context(facts, [m.context for m in messages if m.context is not None])
+        found = {"facts": facts.to_json(), "sources": sources.to_json()}
         self.ledger.record(
             state["ticket"],
             Kind.FACTS_GATHERED,
@@ -66,9 +67,9 @@ class GatherContext:
                 "tier": _known(facts, "account.tier"),
                 "segment": _known(facts, "account.segment"),
             },
-            {"facts": facts.to_json(), "sources": sources.to_json()},
+            found,
         )
-        return {"facts": facts.to_json(), "sources": sources.to_json()}
+        return found
 
     async def _find(self, question: str) -> Sources:
         try:
