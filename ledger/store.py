@@ -59,6 +59,7 @@ class Store:
         StoreBusy where the database stayed locked, StoreBroken where it cannot be read.
         """
         with _named_errors(), self._engine.connect() as conn, conn.begin() as transaction:
+            _begin(conn, None)
             yield conn
             transaction.rollback()
 
@@ -76,9 +77,9 @@ class Store:
         self._writing.now = True
         try:
             with _named_errors(), self._engine.connect() as conn:
-                # The option must stand before the transaction begins: the "begin" hook reads it.
                 conn.execution_options(lanewise_write="durable" if durable else "quick")
                 with conn.begin():
+                    _begin(conn, "FULL" if durable else "NORMAL")
                     yield conn
         finally:
             self._writing.now = False
@@ -166,22 +167,26 @@ def _engine(url: str) -> Engine:
         ):
             raw.execute(f"PRAGMA {pragma}").close()
 
-    @event.listens_for(engine, "begin")
-    def _begin(conn: Connection) -> None:
-        kind = conn.get_execution_options().get("lanewise_write")
-        # Asked of the driver itself: these few words cost more by SQLAlchemy than all else of a small transaction.
-        raw = conn.connection.driver_connection
-        assert raw is not None
-        level = "FULL" if kind == "durable" else "NORMAL"
-        try:
-            if kind is not None and conn.info.get("synchronous", "NORMAL") != level:
-                raw.execute(f"PRAGMA synchronous={level}").close()
-                conn.info["synchronous"] = level
-            raw.execute("BEGIN" if kind is None else "BEGIN IMMEDIATE").close()
-        except sqlite3.Error as error:
-            raise _named(error) from error
-
     return engine
+
+
+def _begin(conn: Connection, synchronous: str | None) -> None:
+    """Begins SQLite's own transaction: to write, at that pragma of safety, or with None to read.
+
+    Not by SQLAlchemy's hook for it: an engine with such a hook asks for hooks at every statement. And of the driver
+    itself, for through SQLAlchemy these few words cost more than all else of a small transaction.
+    """
+    if conn.dialect.name != "sqlite":
+        return
+    raw = conn.connection.driver_connection
+    assert raw is not None
+    try:
+        if synchronous is not None and conn.info.get("synchronous", "NORMAL") != synchronous:
+            raw.execute(f"PRAGMA synchronous={synchronous}").close()
+            conn.info["synchronous"] = synchronous
+        raw.execute("BEGIN" if synchronous is None else "BEGIN IMMEDIATE").close()
+    except sqlite3.Error as error:
+        raise _named(error) from error
 
 
 @contextmanager
