@@ -7,6 +7,11 @@ LedgerError
 ├── LeaseLost              our lease ran out and another worker took the ticket
 ├── StoreBroken            the database cannot be opened, read or written
 │   └── StoreTooNew        it was written by a later Lanewise
+├── CannotSeal             an event cannot be sealed into the record, so it was not written
+│   ├── NoChainKey         the key is not there, or cannot be used
+│   ├── OtherChainKey      the record was sealed with another key
+│   └── RecordRolledBack   the ledger is older than its anchor, or another one
+├── CannotCheck            nobody can say whether the record is whole
 ├── NestedWrite            a write transaction was opened inside another
 ├── Unknown                the ledger has never heard of it
 │   ├── UnknownTicket
@@ -63,6 +68,26 @@ class StoreBroken(LedgerError):
 
 class StoreTooNew(StoreBroken):
     """The store's schema was written by a later Lanewise than this one."""
+
+
+class CannotSeal(LedgerError):
+    """An event cannot be sealed into the record. Nothing but a halt is written without a seal, so nothing leaves."""
+
+
+class NoChainKey(CannotSeal):
+    """The chain key is not where it should be, or cannot be used."""
+
+
+class OtherChainKey(CannotSeal):
+    """The record was sealed with another key than the one at hand."""
+
+
+class RecordRolledBack(CannotSeal):
+    """The anchor knows of records that the ledger does not have: an older copy stands in its place."""
+
+
+class CannotCheck(LedgerError):
+    """The record cannot be checked as it is; the message says what is missing."""
 
 
 class NestedWrite(LedgerError):

@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, Select, bindparam, func, insert, select, update
 
+from ledger.chain import Fields
 from ledger.errors import HeadTooLarge, KeyReused
-from ledger.tables import bodies, events, inbox
+from ledger.sealing import sealing_of
+from ledger.tables import bodies, events, inbox, instant_text
 from ledger.words import canonical, digest_of, keepable
 
 HEAD_LIMIT = 8_000
@@ -67,6 +69,7 @@ class Kind(StrEnum):
     WORDS_ERASED = "words_erased"
     EVENT_FAILED = "event_failed"
     EVENT_GIVEN_UP = "event_given_up"
+    RECORD_SEALED = "record_sealed"
 
 
 TO_ACT_ON = frozenset({Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DEADLINE_PASSED})
@@ -143,12 +146,13 @@ def append(
     actor: str,
     body: Body | None = None,
 ) -> Record:
-    """Appends one event in the caller's write transaction; a key that is there already writes nothing.
+    """Appends one event, sealed, in the caller's write transaction; a key that is there already writes nothing.
 
     ``body`` is a body that was kept before, in place of ``entry.body``. Kinds in ``TO_ACT_ON`` go to the inbox
-    in the same breath. HeadTooLarge for a head that is no head; KeyReused where the key stands for another kind.
+    in the same breath. HeadTooLarge for a head that is no head; KeyReused where the key stands for another kind;
+    CannotSeal where the chain's key is missing or the ledger is not the one that was sealed (a halt is written still).
     """
-    head = _checked(entry)
+    told = _checked(entry)
     found = by_key(conn, ticket, entry.key)
     if found is not None:
         if found.kind is not entry.kind:
@@ -156,22 +160,26 @@ def append(
         return Record(found.seq, False, found.head, found.body)
     if body is None and entry.body is not None:
         body = keep_body(conn, ticket, entry.body)
-    done = conn.execute(
+    seals = sealing_of(conn)
+    place = seals.next(_sealed_fields(ticket, entry, told, at, actor, body))
+    conn.execute(
         _INSERT_EVENT,
         {
+            "seq": place.seq,
             "ticket_id": ticket,
             "key": entry.key,
             "kind": entry.kind.value,
             "at": at,
             "actor": actor,
-            "head": head,
+            "head": entry.head,
             "body_id": body.id if body else None,
+            "seal": None if place.seal is None else str(place.seal),
         },
     )
-    seq = _new_key(done)
+    seals.take(place)
     if entry.kind in TO_ACT_ON:
-        conn.execute(_INSERT_WORK, {"seq": seq, "ticket_id": ticket, "state": "waiting", "failures": 0})
-    return Record(seq, True, head, body)
+        conn.execute(_INSERT_WORK, {"seq": place.seq, "ticket_id": ticket, "state": "waiting", "failures": 0})
+    return Record(place.seq, True, entry.head, body)
 
 
 def take_from_inbox(conn: Connection, seq: int, at: datetime) -> None:
@@ -253,17 +261,24 @@ def _event(row: Row[Any]) -> Event:
     return Event(row.seq, row.ticket_id, row.key, Kind(row.kind), row.at, row.actor, row.head, body)
 
 
-def _checked(entry: Entry) -> Mapping[str, Any]:
-    size = len(canonical(entry.head))
-    if size > HEAD_LIMIT:
-        raise HeadTooLarge(f"{entry.kind.value}: a head of {size} characters; put long things in the body")
+def _sealed_fields(ticket: str, entry: Entry, head: str, at: datetime, actor: str, body: Body | None) -> Fields:
+    """What the seal covers, each as the tables will store it."""
+    kept = (None, None) if body is None else (body.id, body.digest)
+    return Fields(ticket, entry.key, entry.kind.value, instant_text(at), actor, head, *kept)
+
+
+def _checked(entry: Entry) -> str:
+    """The head as it is stored."""
+    told = canonical(entry.head)
+    if len(told) > HEAD_LIMIT:
+        raise HeadTooLarge(f"{entry.kind.value}: a head of {len(told)} characters; put long things in the body")
     long = next((s for s in _strings(entry.head) if len(s) > HEAD_STRING_LIMIT), None)
     if long is not None:
         raise HeadTooLarge(
             f"{entry.kind.value}: a string of {len(long)} characters in the head; put text in the body, "
             "where it can be erased"
         )
-    return entry.head
+    return told
 
 
 def _strings(value: Any) -> list[str]:

@@ -6,15 +6,18 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
 
-from ledger.errors import NestedWrite, StoreBroken, StoreBusy, StoreTooNew
+from ledger import keyring as keys
+from ledger.errors import LedgerError, NestedWrite, StoreBroken, StoreBusy, StoreTooNew
+from ledger.keyring import Keyring
+from ledger.sealing import Chain, Sealing, sealing_of
 from ledger.tables import HEAD_REVISION
 
 BUSY_MILLISECONDS = 5000
@@ -34,9 +37,10 @@ def random_id() -> str:
 class Store:
     """One open database. Safe to share between threads; open it anew in each process."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], ids: Callable[[], str]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], ids: Callable[[], str], keyring: Keyring) -> None:
         """For ``open_store``, which also brings the schema up to date."""
         self._engine = engine
+        self._chain = Chain(keyring)
         self._clock = clock
         self._ids = ids
         self._writing = threading.local()
@@ -51,6 +55,11 @@ class Store:
     def new_id(self) -> str:
         """A fresh id from the injected source."""
         return self._ids()
+
+    @property
+    def keyring(self) -> Keyring:
+        """Where the key and the anchor of this ledger's chain are."""
+        return self._chain.keyring
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -77,10 +86,14 @@ class Store:
         self._writing.now = True
         try:
             with _named_errors(), self._engine.connect() as conn:
-                conn.execution_options(lanewise_write="durable" if durable else "quick")
+                seals = Sealing(conn, self._chain, durable, self.now)
+                conn.execution_options(lanewise_write="durable" if durable else "quick", lanewise_seals=seals)
                 with conn.begin():
                     _begin(conn, "FULL" if durable else "NORMAL")
                     yield conn
+                    seals.finish()
+            # Only now: an anchor must never know of more than the disk holds.
+            seals.anchor()
         finally:
             self._writing.now = False
 
@@ -95,30 +108,44 @@ class Store:
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def close(self) -> None:
-        """Closes all connections; the store can be opened again by ``open_store``."""
+        """Anchors what is not anchored yet, and closes all connections; the store can be opened again by ``open_store``."""
+        if self._chain.behind:
+            # What cannot be anchored now is covered by the next durable write.
+            with suppress(LedgerError), self.write(durable=True) as conn:
+                sealing_of(conn).settle()
         self._engine.dispose()
 
 
 def open_store(
-    url: str | Path, *, clock: Callable[[], datetime] = utc_now, ids: Callable[[], str] = random_id
+    url: str | Path,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    ids: Callable[[], str] = random_id,
+    key_file: Path | None = None,
+    anchor_file: Path | None = None,
 ) -> Store:
     """Opens the store at a SQLAlchemy URL (``sqlite:///…``) or at a file path, and migrates it where needed.
 
     A new file becomes an empty store. Any number of processes may open one store at once: one migrates, the
     others wait. StoreBroken where the place cannot be used, StoreTooNew where a later Lanewise wrote it.
+
+    The chain's key is ``LANEWISE_CHAIN_KEY`` in the environment, else ``key_file``, which is made with the first event;
+    the anchor is ``anchor_file``. Both default to files beside a SQLite ledger. A database of another kind has no
+    default: without a key it is opened for reading, and a write raises NoChainKey. Reading needs no key.
     """
     place = str(url) if "://" in str(url) else f"sqlite:///{url}"
     try:
         engine = _engine(place)
+        keyring = _keyring(place, key_file, anchor_file)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreBroken(f"{place!r} is not a database this Lanewise can open: {error}") from error
-    store = Store(engine, clock, ids)
+    store = Store(engine, clock, ids, keyring)
     try:
         with store.read() as conn:
             found = stored_revision(conn)
         if found != HEAD_REVISION:
             with store.write(durable=True) as conn:
-                _migrate(conn)
+                _migrate(conn, store)
     except BaseException:
         store.close()
         raise
@@ -132,7 +159,17 @@ def stored_revision(conn: Connection) -> str | None:
     return conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def _migrate(conn: Connection) -> None:
+def _keyring(url: str, key_file: Path | None, anchor_file: Path | None) -> Keyring:
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite":
+        return Keyring(key_file, anchor_file)
+    if parts.database in (None, "", ":memory:"):
+        return Keyring(None, None, passing=True)
+    default = keys.beside(Path(str(parts.database)))
+    return Keyring(key_file or default.key_file, anchor_file or default.anchor_file)
+
+
+def _migrate(conn: Connection, store: Store) -> None:
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(491284)"))
     if stored_revision(conn) == HEAD_REVISION:  # another process was first
@@ -147,6 +184,10 @@ def _migrate(conn: Connection) -> None:
             f"the store is at schema {stored_revision(conn)}, which this Lanewise (schema {HEAD_REVISION}) does "
             "not know. Run the version that wrote it, or a later one."
         ) from error
+    if conn.execute(text("SELECT 1 FROM events LIMIT 1")).first() is not None:
+        from ledger.takeover import seal_old_records
+
+        seal_old_records(conn, store.keyring, store.now())
 
 
 def _engine(url: str) -> Engine:

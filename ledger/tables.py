@@ -25,8 +25,15 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0001"
+HEAD_REVISION = "r0002"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
+
+
+def instant_text(moment: datetime) -> str:
+    """A moment as it is stored; ValueError without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -37,11 +44,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
         """To text; ValueError for a moment without a time zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return None if value is None else instant_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """From text."""
@@ -114,12 +117,28 @@ events = Table(
     Column("actor", String(200), nullable=False),
     Column("head", PlainJson, nullable=False),
     Column("body_id", Number, ForeignKey("bodies.id")),
+    Column("seal", String(120)),
     UniqueConstraint("ticket_id", "key"),
     Index("ix_events_ticket_id_kind_seq", "ticket_id", "kind", "seq"),
     # A number is never given twice, so that "what the customer wrote last" cannot come to mean another text.
     sqlite_autoincrement=True,
 )
-"""All that happened, in order. Append-only: the database itself refuses updates and deletes."""
+"""All that happened, in order. Append-only: the database itself refuses updates and deletes.
+
+``seal`` binds the record, keyed, to its number and to all before it; only a halt may come without one.
+"""
+
+chain_head = Table(
+    "chain_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("chain", String(32), nullable=False),
+    Column("key_id", String(16)),
+    Column("number", Number, nullable=False),
+    Column("seq", Number, nullable=False),
+    Column("link", String(32)),
+)
+"""One row: the chain's random id, which key seals it, and the number, seq and link of the last sealed record."""
 
 inbox = Table(
     "inbox",

@@ -192,12 +192,13 @@ def test_each_deadline_is_told_once(scene: Scene) -> None:
     "deed",
     [
         "UPDATE events SET actor = 'somebody else'",
+        "UPDATE events SET actor = 'somebody else', seal = NULL",
         "DELETE FROM events",
         "UPDATE bodies SET text = 'other words'",
         "UPDATE bodies SET digest = 'x', text = NULL, erased_at = 'now'",
         "DELETE FROM bodies",
         "INSERT OR REPLACE INTO bodies SELECT id, ticket_id, 'other words', digest, erased_at FROM bodies",
-        "INSERT OR REPLACE INTO events SELECT seq, ticket_id, key, kind, at, 'other', head, body_id FROM events",
+        "INSERT OR REPLACE INTO events SELECT seq, ticket_id, key, kind, at, 'other', head, body_id, seal FROM events",
     ],
 )
 def test_the_database_itself_refuses_to_change_what_happened(scene: Scene, deed: str) -> None:
