@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -28,6 +29,8 @@ app.add_typer(policy_app, name="policy")
 
 Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
 HERE = Path()
+_closing = ExitStack()
+"""The ledgers that the running command has opened."""
 
 
 # ── trying it ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +297,28 @@ def resume(
     raise typer.Exit(_guarded(lambda: start(_records(workspace), family, by, reason, _print)))
 
 
+@app.command()
+def verify(
+    anchor: Annotated[
+        str | None, typer.Option(metavar="COUNT:MAC", help="An anchor that you wrote down elsewhere.")
+    ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Seal the record anew as it stands, in your name. Needs --by and --reason."),
+    ] = False,
+    by: Annotated[str, typer.Option(help="Who takes it over; kept for good.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; kept for good.")] = "",
+    workspace: Where = HERE,
+) -> None:
+    """Check that the record is whole, and name the first bad one. 0: all in order; 1: tampered with; 2: cannot check."""
+    from desk.verifying import verify as check
+
+    def work() -> int:
+        return check(_records(workspace, new=False), anchor, take_over, by, reason, _print, _warn)
+
+    raise typer.Exit(_guarded(work))
+
+
 # ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -309,7 +334,9 @@ def _records(workspace: Path, *, new: bool = True) -> Records:
     """The ledger alone: for what must work whatever state the company's files and the release are in."""
     from desk.records import open_records
 
-    return open_records(_settings(workspace, whole=False), new=new)
+    held = open_records(_settings(workspace, whole=False), new=new)
+    _closing.callback(held.store.close)
+    return held
 
 
 def _rules(workspace: Path) -> Rules:
@@ -330,13 +357,14 @@ def _open(workspace: Path) -> Workplace:
     from desk.workplace import open_workplace
 
     place = open_workplace(_settings(workspace), os.environ)
+    _closing.callback(place.store.close)
     _notify(place.rules)
     return place
 
 
 def _notify(rules: Rules) -> None:
     for notice in rules.notices:
-        sys.stderr.write(f"lanewise: {notice}\n")
+        _warn(notice)
 
 
 def _guarded(work: Callable[[], int]) -> int:
@@ -349,7 +377,8 @@ def _guarded(work: Callable[[], int]) -> int:
     from tools.errors import ToolError
 
     try:
-        return work()
+        with _closing:  # what a command wrote last is anchored before it ends
+            return work()
     except (AgentError, DeskError, CaseError, GuardError, LedgerError, ToolError, OSError, UnicodeError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -357,8 +386,12 @@ def _guarded(work: Callable[[], int]) -> int:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"lanewise: {message}\n")
+    _warn(message)
     return 2
+
+
+def _warn(message: str) -> None:
+    sys.stderr.write(f"lanewise: {message}\n")
 
 
 def _print(text: str) -> None:

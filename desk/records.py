@@ -57,7 +57,12 @@ def open_records(settings: Settings, clock: Clock | None = None, *, new: bool = 
             f"there is no ledger at {file}, so nothing was ever filed here. Name the workspace with --workspace"
         )
     ticking = clock or clock_of(settings.company)
-    return Records(settings, open_store(settings.ledger_url, clock=ticking))
+    return Records(settings, open_ledger(settings, ticking))
+
+
+def open_ledger(settings: Settings, clock: Clock) -> Store:
+    """The workspace's ledger, with the key and the anchor that belong to it."""
+    return open_store(settings.ledger_url, clock=clock, key_file=settings.key_file, anchor_file=settings.anchor_file)
 
 
 def read_release(path: Path | None) -> Release:

@@ -27,6 +27,11 @@ class LedgerSection(_Part):
 
     url: str = _SQLITE + ".lanewise/ledger.sqlite3"
     """A SQLAlchemy URL; a relative SQLite path starts at the workspace."""
+    key_file: str | None = None
+    """The file of the key that seals the record. LANEWISE_CHAIN_KEY in the environment goes before it. None is a file
+    beside the ledger."""
+    anchor_file: str | None = None
+    """The file that the record's end is written down in. None is a file beside the ledger."""
 
 
 class CompanySection(_Part):
@@ -77,6 +82,10 @@ class Settings(_Part):
     file: Path | None
     """The ``lanewise.toml`` that was read; None where all is default."""
     ledger_url: str
+    key_file: Path
+    """Where the chain key is read from, or made, where the environment holds none."""
+    anchor_file: Path
+    """Where the anchor is kept."""
     company: Path | None
     """The company's directory; None is the sandbox company."""
     policy: Path | None
@@ -120,10 +129,13 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
             if env.get(name, "").strip()
         }
     )
+    url = _whole_url(said.ledger.url, home, found)
     return Settings(
         workspace=home,
         file=found,
-        ledger_url=_whole_url(said.ledger.url, home, found),
+        ledger_url=url,
+        key_file=_beside(url, said.ledger.key_file, home, "key"),
+        anchor_file=_beside(url, said.ledger.anchor_file, home, "anchor"),
         company=_there(said.company.directory, home, found, "company.directory", Path.is_dir, whole),
         policy=_there(said.policy.file, home, found, "policy.file", Path.is_file, whole),
         channel=said.channel.kind,
@@ -185,6 +197,15 @@ def _there(said: str | None, home: Path, file: Path | None, key: str, is_kind: A
             "comes with Lanewise."
         )
     return path
+
+
+def _beside(url: str, said: str | None, home: Path, ending: str) -> Path:
+    """The file that is named; else the one under the SQLite ledger's own name, or in the workspace's own folder."""
+    if said is not None:
+        return home / Path(said).expanduser()
+    if not url.startswith(_SQLITE):
+        return home / ".lanewise" / f"ledger.{ending}"
+    return Path(f"{url.removeprefix(_SQLITE).partition('?')[0]}.{ending}")
 
 
 def _whole_url(url: str, home: Path, file: Path | None) -> str:

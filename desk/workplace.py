@@ -13,11 +13,10 @@ from agent.outgoing import release_view
 from agent.wiring import open_handler
 from desk.channels import Channel
 from desk.post import PostRoom
-from desk.records import Clock, Records, clock_for, read_release
+from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
 from guards.policy import Release
 from ledger.outbox import PostLedger
-from ledger.store import open_store
 from tools.directory import Directory, open_directory
 from tools.sandbox import company_folder
 from tools.systems import Systems
@@ -101,7 +100,7 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
     """Opens all of it: rules first, so that a release that cannot be used leaves no empty ledger behind."""
     rules = open_rules(settings, env, clock)
     settings.make_ledger_folder()
-    return Workplace(settings, open_store(settings.ledger_url, clock=rules.clock), rules)
+    return Workplace(settings, open_ledger(settings, rules.clock), rules)
 
 
 def read_company(path: Path | None) -> Directory:

@@ -185,8 +185,9 @@ class Walk:
     known: int = 0
     """How many records somebody else (head, anchor) knows of: tells an added last record from a changed one."""
     place: Place = Place(0, 0, "")
-    erased: int = 0
-    """Bodies whose words a recorded erasure took."""
+    lost: Finding | None = None
+    """The first record whose words are gone without an erasure. Kept back: where the erasure itself was tampered with,
+    that is what is wrong."""
     first_at: object = None
     last_at: object = None
 
@@ -203,9 +204,10 @@ class Walk:
                 yield self._diagnosed(stored, list(islice(rest, _LOOK_AHEAD)))
                 return
             wrong = self._words(stored, seal.number)
-            if wrong is not None:
+            if wrong is not None and wrong.fault is not Fault.BODY_LOST:
                 yield wrong
                 return
+            self.lost = self.lost or wrong
             self.place = seal.place
             self.first_at = stored.fields.at if seal.number == 1 else self.first_at
             self.last_at = stored.fields.at
@@ -239,7 +241,6 @@ class Walk:
         if stored.erased_by is None or stored.erased_by < stored.seq:
             told = "its words are gone, and no erasure of them is on record"
             return Finding(Fault.BODY_LOST, number, stored.seq, told)
-        self.erased += 1
         return None
 
     # What was done to a record that is not sound: read from what stands behind it.
@@ -309,7 +310,8 @@ def ended(place: Place, head: Place) -> Finding | None:
     """What is wrong with the end: ``place`` is where the walk came to, ``head`` what the ledger's own row says."""
     if place == head:
         return None
-    if head.number > place.number:
+    # A head that was cut off with its records carries the link of one of them; no other is to be had without the key.
+    if head.number > place.number and head.link != place.link:
         words = f"the chain head counts {head.number} records, and {place.number} are there: the tail was cut off"
         return Finding(Fault.TAIL_CUT, place.number + 1, None, words)
     words = f"the chain head (record {head.number}, event {head.seq}) is not the last record's (record {place.number}, event {place.seq})"

@@ -185,7 +185,7 @@ def _migrate(conn: Connection, store: Store) -> None:
             "not know. Run the version that wrote it, or a later one."
         ) from error
     if conn.execute(text("SELECT 1 FROM events LIMIT 1")).first() is not None:
-        from ledger.takeover import seal_old_records
+        from ledger.resealing import seal_old_records
 
         seal_old_records(conn, store.keyring, store.now())
 
