@@ -173,7 +173,7 @@ class Stored:
     body_ticket: object = None
     text: object = None
     erased_by: int | None = None
-    """The seq of the ticket's last erasure; only asked where the words are gone."""
+    """The seq of the decision behind the ticket's last erasure; only asked where the words are gone."""
 
 
 @dataclass(slots=True)
@@ -238,7 +238,7 @@ class Walk:
             whole = isinstance(stored.text, str) and digest_of(stored.text) == fields.digest
             told = "its words are not those it was sealed with (their digest differs), and they are not erased"
             return None if whole else Finding(Fault.BODY_EDITED, number, stored.seq, told)
-        if stored.erased_by is None or stored.erased_by < stored.seq:
+        if stored.erased_by is None or stored.erased_by <= stored.seq:
             told = "its words are gone, and no erasure of them is on record"
             return Finding(Fault.BODY_LOST, number, stored.seq, told)
         return None
@@ -281,7 +281,8 @@ class Walk:
 
     def _not_ours(self, bad: Stored, ahead: list[Stored], number: int) -> Finding:
         seal = Seal.read(bad.seal)
-        if seal is not None and any(self._fits(seal, other.fields) for other in ahead):
+        moved = [other for other in ahead if seal is not None and self._fits(seal, other.fields)]
+        if any(self.authentic(other) is None for other in moved):
             words = "it holds what another record says, and that other one holds its own: records were exchanged"
             return Finding(Fault.REORDERED, number, bad.seq, words)
         strange = 1

@@ -235,10 +235,20 @@ def seal_anew(conn: Connection, key: ChainKey) -> tuple[str, Place]:
 # ── the records, as they are stored ─────────────────────────────────────────────────────────────────────────
 
 _SET_SEAL = update(events).where(events.c.seq == bindparam("at_seq")).values(seal=bindparam("sealed"))
-_other = events.alias("erasures")
+_erasures, _decisions = events.alias("erasures"), events.alias("decisions")
+# The decision and not the erasure: the reason that was given for it is written after the words are gone.
 _ERASED_BY = (
-    select(func.max(_other.c.seq))
-    .where(_other.c.ticket_id == events.c.ticket_id, _other.c.kind == "words_erased")
+    select(func.max(_decisions.c.seq))
+    .where(
+        _decisions.c.ticket_id == events.c.ticket_id,
+        _decisions.c.kind == "person_decided",
+        _decisions.c.seq
+        < select(func.max(_erasures.c.seq))
+        .where(_erasures.c.ticket_id == events.c.ticket_id, _erasures.c.kind == "words_erased")
+        .correlate(events)
+        .scalar_subquery(),
+    )
+    .correlate(events)
     .scalar_subquery()
 )
 _STORED = select(
