@@ -103,7 +103,7 @@ class Keyring:
             return None
         try:
             said = self.key_file.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or "it is not text"

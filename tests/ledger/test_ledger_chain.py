@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from ledger_scene import Scene, message
+from ledger_scene import DAY, VIEW, Scene, message
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
@@ -26,7 +26,7 @@ from ledger import migrations
 from ledger.chain import ChainKey, Fault, Fields, Finding, Place, Seal, Stored, Walk, ended, genesis, seal_next
 from ledger.decisions import Signature
 from ledger.errors import CannotSeal, NoChainKey, OtherChainKey, RecordRolledBack
-from ledger.events import Kind
+from ledger.events import Entry, Kind, append
 from ledger.intake import Intake
 from ledger.keyring import ENV_NAME, Keyring, anchored, beside
 from ledger.people import PeopleLedger
@@ -52,7 +52,9 @@ def sealed(records: Iterable[Stored], key: ChainKey = KEY, chain: str = "c") -> 
     return done
 
 
-def walked(records: Iterable[Stored], key: ChainKey = KEY, chain: str = "c", known: int = 0) -> tuple[int, Finding | None]:
+def walked(
+    records: Iterable[Stored], key: ChainKey = KEY, chain: str = "c", known: int = 0
+) -> tuple[int, Finding | None]:
     """How many records were in order, and what was wrong with the next."""
     walk = Walk(key, chain, known)
     steps = list(walk.check(records))
@@ -81,7 +83,18 @@ def test_a_seal_is_of_one_key_one_ledger_and_one_place() -> None:
 
 
 def test_no_two_lists_of_parts_read_the_same() -> None:
-    said = [("a", "b"), ("ab",), ("a", "b", None), ("a", None, "b"), ("a:1", "b"), ("a", "1:b"), ("1", 2), ("12",), ("-",), (None,)]
+    said = [
+        ("a", "b"),
+        ("ab",),
+        ("a", "b", None),
+        ("a", None, "b"),
+        ("a:1", "b"),
+        ("a", "1:b"),
+        ("1", 2),
+        ("12",),
+        ("-",),
+        (None,),
+    ]
     assert len({KEY.mac(*parts) for parts in said}) == len(said)
     assert KEY.mac("1") != KEY.mac(b"1")  # a column of SQLite may hold bytes where a text should stand
     assert len(KEY.mac("\ud800\0")) == 64
@@ -101,7 +114,9 @@ def test_whatever_is_done_to_the_list_of_records_its_first_bad_one_is_found(data
         assert finding.words
 
 
-@given(st.integers(0, 9), st.sampled_from(["ticket", "key", "kind", "at", "actor", "head", "body_id", "digest"]), st.text())
+@given(
+    st.integers(0, 9), st.sampled_from(["ticket", "key", "kind", "at", "actor", "head", "body_id", "digest"]), st.text()
+)
 def test_any_field_of_any_record_set_to_anything_is_found(at: int, name: str, value: str) -> None:
     assume(getattr(TEN[at].fields, name) != value)
     edited = [*TEN]
@@ -240,7 +255,7 @@ def test_the_key_file_is_shut_or_a_warning_says_so(scene: Scene) -> None:
     assert "chmod 600" in str(keyring.open_to_others())
 
 
-def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+def test_a_place_where_no_key_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NoChainKey, match="LANEWISE_CHAIN_KEY"):
         Keyring(tmp_path / "file" / "key", None).make_key()
@@ -271,11 +286,14 @@ def test_the_anchor_follows_what_is_on_disk_and_never_runs_ahead(scene: Scene) -
 
 def test_a_write_that_fails_moves_neither_head_nor_anchor(scene: Scene) -> None:
     scene.receive()
-    with pytest.raises(RuntimeError), scene.store.write(durable=True) as conn:
-        from ledger.events import Entry, append
 
-        append(conn, "T1", Entry(Kind.FACTS_GATHERED, "x"), at=scene.clock(), actor="a")
-        raise RuntimeError
+    def fail_halfway() -> None:
+        with scene.store.write(durable=True) as conn:
+            append(conn, "T1", Entry(Kind.FACTS_GATHERED, "x"), at=scene.clock(), actor="a")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert anchored_at(scene) == 1
     assert scene.receive(key="m2").seq == 2
     assert verify(scene.store).finding is None
@@ -315,7 +333,7 @@ def test_an_anchor_that_cannot_be_written_stops_nothing_and_lags(
 
 def test_an_anchor_says_who_wrote_it_and_where(tmp_path: Path) -> None:
     keyring = Keyring(None, tmp_path / "far" / "anchor")
-    first = anchored("c", Place(3, 3, "ab"), Scene.__dataclass_fields__["clock"].default_factory()())  # type: ignore[misc]
+    first = anchored("c", Place(3, 3, "ab"), DAY)
     assert keyring.anchor(KEY) is None
     keyring.begin_anchor(first, KEY)
     assert keyring.anchor(KEY) == first
@@ -336,7 +354,8 @@ for n in range(20):
 
 def test_several_processes_write_one_chain(scene: Scene) -> None:
     started = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(scene.path), str(n)], stderr=subprocess.PIPE) for n in range(3)
+        subprocess.Popen([sys.executable, "-c", WRITER, str(scene.path), str(n)], stderr=subprocess.PIPE)
+        for n in range(3)
     ]
     assert [(p.communicate()[1], p.returncode) for p in started] == [(b"", 0)] * 3
     found = verify(scene.store)
@@ -439,7 +458,7 @@ def test_a_restored_backup_is_taken_over_by_a_person_and_sends_nothing_that_wait
     restored = Scene(scene.path)
     (waiting,) = restored.post.waiting()
     with pytest.raises(RecordRolledBack):
-        restored.post.begin(waiting, scene_view())
+        restored.post.begin(waiting, VIEW)
     through = take_over(restored.store, SIGN)
     found = verify(restored.store)
     assert (found.finding, found.doubt) == (None, None)
