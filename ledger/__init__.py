@@ -20,6 +20,10 @@ One store, and one object for each actor. What an actor may not do has no method
                                       drafts, counts
     History(store)                    reads for everybody: timeline, house_timeline, thread, ticket, register,
                                       refusals, deliveries, tickets, halts
+    verification.verify(store)        whether the record is whole; takeover.take_over(store, sign) answers for it
+
+Every event is sealed into a keyed chain (``chain``, ``sealing``); key and anchor stand outside the database
+(``keyring``). Reading needs neither.
 
 Events carry the key their writer gave them. A customer's keys stand as they are; all others begin with ``~``
 (``~worker/…``, ``~person/…``), so that a message id chosen by a stranger can never pass for one of ours.

@@ -66,7 +66,8 @@ class Head:
 
 _LAST = select(func.max(events.c.seq)).scalar_subquery()
 # FOR UPDATE is for databases whose write transactions run side by side; SQLite's already exclude each other.
-_HEAD = select(chain_head, _LAST.label("last")).where(chain_head.c.id == 1).with_for_update(of=chain_head)
+_HEAD = select(chain_head, _LAST.label("last")).where(chain_head.c.id == 1)
+_HELD = _HEAD.with_for_update(of=chain_head)
 _MOVE = update(chain_head).where(chain_head.c.id == 1)
 _SEAL_AT = select(events.c.seal).where(events.c.seq == bindparam("at_seq"))
 
@@ -138,7 +139,7 @@ class Sealing:
     def _opened(self) -> tuple[ChainKey, Place, str]:
         head = self._head
         if self._key is None or self._place is None or head is None:
-            self._head = head = read_head(self._conn)
+            self._head = head = read_head(self._conn, hold=True)
             if head is None:
                 raise CannotSeal(f"the ledger's chain head is gone, or is no chain head. {_CHECK}")
             key = self._usable_key(head)
@@ -202,9 +203,10 @@ def sealing_of(conn: Connection) -> Sealing:
     return found
 
 
-def read_head(conn: Connection) -> Head | None:
-    """The chain's row; None where it is gone or holds what no chain head holds."""
-    row = conn.execute(_HEAD).first()
+def read_head(conn: Connection, *, hold: bool = False) -> Head | None:
+    """The chain's row; None where it is gone or holds what no chain head holds. ``hold`` keeps others from moving it
+    before the commit."""
+    row = conn.execute(_HELD if hold else _HEAD).first()
     if row is None or not isinstance(row.number, int) or not isinstance(row.seq, int) or not isinstance(row.chain, str):
         return None
     return Head(row.chain, row.key_id, row.number, row.seq, row.link, row.last or 0)
