@@ -77,23 +77,27 @@ class _Check:
 
     def __init__(self, conn: Connection, keyring: Keyring, noted: Noted | None) -> None:
         self.conn, self.keyring, self.noted = conn, keyring, noted
-        self.head = read_head(conn)
+        self.head: Head | None = None
         self.anchor: Anchor | None = None
         self.damaged: str | None = None
         self.notes: list[str] = []
 
     def run(self) -> Verdict:
         key = self.keyring.key()
+        # The anchor before the first look into the ledger: read after it, it may know of records that this view of the
+        # ledger does not show yet.
+        if key is not None:
+            try:
+                self.anchor = self.keyring.anchor(key)
+            except AnchorDamaged as error:
+                self.damaged = str(error)
+        self.head = read_head(self.conn)
         first = next(stored_records(self.conn), None)
         if key is None:
             anchored = self.keyring.anchor_file is not None and self.keyring.anchor_file.exists()
             if first is None and self.noted is None and self.head and self.head.key_id is None and not anchored:
                 return Verdict(0, None, None, 0, None)
             raise NoChainKey(self.keyring.missing())
-        try:
-            self.anchor = self.keyring.anchor(key)
-        except AnchorDamaged as error:
-            self.damaged = str(error)
         if self.head is None:
             return self._told(None, Finding(Fault.HEAD_EDITED, None, None, "the chain head is gone, or is none"))
         wrong = self._whose(self.head, key, first)

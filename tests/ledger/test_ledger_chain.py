@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hmac
 import os
 import pickle
 import shutil
@@ -28,7 +29,7 @@ from ledger.decisions import Signature
 from ledger.errors import CannotSeal, NoChainKey, OtherChainKey, RecordRolledBack
 from ledger.events import Entry, Kind, append
 from ledger.intake import Intake
-from ledger.keyring import ENV_NAME, Keyring, anchored, beside
+from ledger.keyring import ENV_NAME, Anchor, Keyring, anchored, beside
 from ledger.people import PeopleLedger
 from ledger.store import open_store
 from ledger.takeover import take_over
@@ -98,6 +99,12 @@ def test_no_two_lists_of_parts_read_the_same() -> None:
     assert len({KEY.mac(*parts) for parts in said}) == len(said)
     assert KEY.mac("1") != KEY.mac(b"1")  # a column of SQLite may hold bytes where a text should stand
     assert len(KEY.mac("\ud800\0")) == 64
+
+
+@pytest.mark.parametrize("length", [32, 64, 65, 200])
+def test_a_mac_is_the_librarys_own_hmac(length: int) -> None:
+    secret = "s" * length
+    assert ChainKey(secret).mac("one", 2) == hmac.digest(secret.encode(), b"3:one1:2", "sha256").hex()
 
 
 @given(st.data())
@@ -329,6 +336,20 @@ def test_an_anchor_that_cannot_be_written_stops_nothing_and_lags(
     assert (anchored_at(scene), verify(scene.store).unanchored) == (1, 1)
     scene.receive(key="m3")
     assert anchored_at(scene) == 3
+
+
+def test_a_check_is_not_confused_by_what_is_written_meanwhile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.receive()
+    read = Keyring.anchor
+
+    def meanwhile(self: Keyring, key: ChainKey) -> Anchor | None:
+        monkeypatch.setattr(Keyring, "anchor", read)
+        scene.receive(key="m2")
+        return read(self, key)
+
+    monkeypatch.setattr(Keyring, "anchor", meanwhile)
+    found = verify(scene.store)
+    assert (found.records, found.finding) == (2, None)
 
 
 def test_an_anchor_says_who_wrote_it_and_where(tmp_path: Path) -> None:
