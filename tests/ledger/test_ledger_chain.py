@@ -65,6 +65,15 @@ def walked(
 
 TEN = sealed(record(seq) for seq in range(1, 11))
 
+FORK = sealed([*(record(seq) for seq in range(1, 6)), *(record(seq, "Y") for seq in range(6, 11))])
+"""As ten was once, rolled back to its fifth record and written on."""
+
+
+def shared(one: list[Stored], other: list[Stored]) -> int:
+    """How many records the two begin with alike."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 # ── the walk ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -110,10 +119,10 @@ def test_a_mac_is_the_librarys_own_hmac(length: int) -> None:
 @given(st.data())
 def test_whatever_is_done_to_the_list_of_records_its_first_bad_one_is_found(data: st.DataObject) -> None:
     foreign = sealed((record(seq, "X") for seq in range(1, 11)), chain="other")
-    pool = [*TEN, *foreign, *(replace(r, seq=r.seq + 1) for r in TEN), *(replace(r, seal=None) for r in TEN)]
+    pool = [*TEN, *FORK[5:], *foreign, *(replace(r, seq=r.seq + 1) for r in TEN), *(replace(r, seal=None) for r in TEN)]
     mixed = data.draw(st.lists(st.sampled_from(pool), max_size=12))
     number, finding = walked(mixed, known=10)
-    in_order = next((n for n, (a, b) in enumerate(zip(mixed, TEN, strict=False)) if a != b), min(len(mixed), len(TEN)))
+    in_order = max(shared(mixed, TEN), shared(mixed, FORK))
     assert number == in_order
     assert (finding is None) == (in_order == len(mixed))
     if finding is not None:
@@ -137,6 +146,29 @@ def test_anything_may_stand_where_a_seal_should(said: str) -> None:
     seal = Seal.read(said)
     assert seal is None or str(seal) == said or walked([replace(TEN[0], seal=said)])[0] == 0
     assert walked([replace(TEN[0], seal=said), *TEN[1:]], known=10)[0] == 0
+
+
+def test_records_of_before_and_after_a_roll_back_do_not_fit_together() -> None:
+    assert walked(FORK) == (10, None)  # a chain of its own: the anchor tells the two apart
+    number, finding = walked([*TEN[:7], *FORK[7:]])
+    assert (number, finding and finding.fault) == (7, Fault.ROLLED_BACK)
+
+
+def test_a_record_of_many_pages_is_read_whole_and_in_order(scene: Scene) -> None:
+    scene.receive()
+    with scene.store.write() as conn:
+        for n in range(1200):
+            append(conn, "T1", Entry(Kind.FACTS_GATHERED, f"k{n}"), at=scene.clock(), actor="a")
+    assert verify(scene.store).records == 1201
+    for seq in (500, 501, 1000, 1201):
+        with closing(sqlite3.connect(scene.path)) as raw:
+            raw.execute("DROP TRIGGER IF EXISTS events_refuse_update")
+            raw.execute("UPDATE events SET actor = 'b' WHERE seq = ?", [seq])
+            raw.commit()
+            finding = verify(scene.store).finding
+            raw.execute("UPDATE events SET actor = 'a' WHERE seq = ?", [seq])
+            raw.commit()
+        assert finding is not None and (finding.record, finding.fault) == (seq, Fault.EDITED)
 
 
 def test_the_end_is_where_the_head_says() -> None:

@@ -137,6 +137,9 @@ def test_a_record_put_in_at_any_place_is_found(log: SealedLog, shown: Shows) -> 
             found = log.after(*SHIFT, COPY.format(seal=seal), s=seq, of=of)
             named(found, seq - first + 1, Fault.INSERTED)
             done += 1
+    for seq, number in ((first - 1, 1), (-5, 1), (last + 100, len(log.rows) + 1)):
+        named(log.after(COPY.format(seal="seal"), s=seq, of=first), number, Fault.INSERTED)
+        done += 1
     shown("I9", "a record put in, at every place, with three kinds of seal", f"{done} of {done} found and named")
 
 
