@@ -92,7 +92,7 @@ class Briefing:
         return Toolbox(
             tools_for(lane, Ports(out)),
             read_grant=lambda: self.grant(ticket),
-            record_refusal=lambda refusal: self._record(ticket, seq, refusal),
+            record_refusal=lambda refusal: self._record(ticket, seq, refusal, out),
             epoch=epoch,
             known=KNOWN,
         )
@@ -102,7 +102,9 @@ class Briefing:
         register, halted = self.ledger.standing(ticket)
         return grant(register.lane, register.epoch, self.release, halted=halted)
 
-    def _record(self, ticket: str, seq: int, refusal: Refusal) -> None:
+    def _record(self, ticket: str, seq: int, refusal: Refusal, out: Outgoing) -> None:
+        if any(refusal is told for told in out.refused):
+            return  # the ledger refused it, and wrote it down in the same transaction
         self.ledger.refuse(ticket, f"{seq}/{refusal.rule}/{refusal.what}"[:200], refusal)
 
     def excerpts(self, case: Case) -> tuple[tuple[Article, tuple[str, ...]], ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
 from guards.policy import Notice, Release
 from guards.rollout import anything_leaves
 from guards.triggers import Boundary, Trigger
+from ledger.letters import key_of
 from ledger.moment import ReleaseView
 from ledger.words import digest_of, keepable
 from ledger.worker import WorkerLedger
@@ -46,6 +47,8 @@ class Outgoing:
     ticket: str
     seq: int
     """The event that is answered: the thread's revision, and half of the reply key."""
+    refused: list[Refusal] = field(default_factory=list)
+    """What the ledger refused, and so has recorded: once is enough."""
 
     def propose(self, piece: Piece, text: str) -> Permit | Refusal:
         """Asks the ledger, which re-reads everything in the transaction that writes the intent."""
@@ -60,5 +63,8 @@ class Outgoing:
             revision=self.seq,
             release=self.release.version,
         )
-        key = f"{self.ticket}/{self.seq}/{piece.value}"
-        return self.ledger.propose(letter, body, reply_key=key, view=release_view(self.release))
+        key = key_of(self.ticket, self.seq, piece.value)
+        answer = self.ledger.propose(letter, body, reply_key=key, view=release_view(self.release))
+        if isinstance(answer, Refusal):
+            self.refused.append(answer)
+        return answer

@@ -10,12 +10,9 @@ from guards.gate import Refusal
 from guards.lanes import Lane
 from guards.policy import SignalRule
 from guards.triggers import Level, Signal
-from guards.wording import screen
-from ledger.history import Message
+from ledger.calling import customer_facing
 from ledger.packet import (
     AssistedPacket,
-    CustomerFacing,
-    CustomerState,
     Damage,
     DecisionWanted,
     EscalationPacket,
@@ -25,7 +22,6 @@ from ledger.packet import (
     ObservedPacket,
     Owner,
     Quote,
-    Said,
     Sentence,
     group_facts,
     not_done_from,
@@ -159,30 +155,3 @@ def _decision_wanted(case: Case) -> DecisionWanted:
     else:
         words = "Answer it, or say which approved source answers it."
     return DecisionWanted(words, case.decision.unit)
-
-
-# ── what the customer has seen ──────────────────────────────────────────────────────────────────────────────
-
-
-def customer_facing(messages: tuple[Message, ...]) -> CustomerFacing:
-    """The state in which a person inherits the thread, with everything that was said quoted."""
-    ours = [m for m in messages if m.role != "customer"]
-    said = tuple(_said(m) for m in ours)
-    if not said:
-        state = CustomerState.NOTHING_SENT
-    elif any(s.correct_first for s in said):
-        state = CustomerState.EXPECTATIONS_RAISED
-    elif all(m.piece == "notice" for m in ours):
-        state = CustomerState.NOTICE_ONLY
-    elif all(m.piece in ("question", "notice") for m in ours):
-        state = CustomerState.ONLY_A_CLARIFYING_QUESTION
-    else:
-        state = CustomerState.TENTATIVE_EXPLANATION
-    return CustomerFacing(state, said)
-
-
-def _said(message: Message) -> Said:
-    # Approved texts were judged when they were approved; what was said before us, and agents' words, were not.
-    found = () if message.piece in ("answer", "question", "closing", "notice") else screen(message.text)
-    why = f"it reads as a {' and a '.join(dict.fromkeys(f.kind for f in found))}" if found else ""
-    return Said(message.text, message.role, message.at, bool(found), why.replace("_", " "), message.certain)

@@ -46,7 +46,7 @@ class Act:
     @property
     def key(self) -> str:
         """The decision's key, where no customer's key can meet it."""
-        return own_key(f"person/{self.sign.key}")
+        return own_key(letters.key_of("person", self.sign.key))
 
     @property
     def open_review(self) -> Review:
@@ -84,7 +84,9 @@ class Act:
 
     def tell(self, kind: Kind, step: str, head: Mapping[str, Any] | None = None) -> None:
         """Writes what followed from the decision as an event of its own."""
-        entry = Entry(kind, f"{self.key}/{step}", {"decision": self.seq, **(head or {})})
+        entry = Entry(
+            kind, own_key(letters.key_of("person", self.sign.key, step)), {"decision": self.seq, **(head or {})}
+        )
         events.append(self.conn, self.held.ticket, entry, at=self.now, actor=self.sign.by)
 
     def draft_seen(self, seen: Seen) -> events.Body:
@@ -103,7 +105,7 @@ class Act:
         held, ticket = self.held, self.held.ticket
         if held.claimed_by not in (None, self.sign.by):
             raise AlreadyClaimed(f"{held.claimed_by} has the thread of ticket {ticket!r}")
-        reply_key = f"{ticket}/approved/{self.sign.key}"
+        reply_key = letters.key_of(ticket, "approved", self.sign.key)
         digest = digest_of(text)
         recipient = history.ticket_record(self.conn, ticket).recipient
         approval = Approval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from guards.gate import Approval, Letter, Piece, Refusal
 from ledger.errors import UnknownLetter
 from ledger.events import HEAD_STRING_LIMIT, Body, Entry, Kind, append, own_key
 from ledger.tables import approvals, bodies, outbox
-from ledger.words import keepable
+from ledger.words import filed_name, keepable
 
 
 class DeliveryState(StrEnum):
@@ -45,6 +46,20 @@ class Delivery:
     """The seq of the event that put it there."""
     provider_ref: str | None
     changed_at: datetime
+    decided_by: int | None = None
+    """The seq of the decision that approved it; None for the assistant's own."""
+
+
+KEY_LIMIT = 400
+"""Most characters of a reply key; a longer one is its beginning and its digest."""
+
+
+def key_of(*parts: str | int) -> str:
+    """A reply key, or a change's, from its parts; two different lists of parts never make one key.
+
+    As JSON, because strangers choose some parts: ticket ``a``, key ``b/c`` is not ticket ``a/b``, key ``c``.
+    """
+    return filed_name(json.dumps(parts, ensure_ascii=False, separators=(",", ":")), KEY_LIMIT)
 
 
 _SELECT = (
@@ -60,6 +75,7 @@ _SELECT = (
         approvals.c.by.label("approved_by"),
         approvals.c.expires_at,
         approvals.c.ticket_id.label("approved_ticket"),
+        approvals.c.decided_by,
     )
     .join(bodies, bodies.c.id == outbox.c.body_id)
     .outerjoin(approvals, approvals.c.id == outbox.c.approval_id)
@@ -202,4 +218,5 @@ def _delivery(row: Row[Any]) -> Delivery:
         proposed_by=row.proposed_by,
         provider_ref=row.provider_ref,
         changed_at=row.changed_at,
+        decided_by=row.decided_by,
     )

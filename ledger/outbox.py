@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from guards.gate import Letter, Piece, Refusal
 from ledger import letters, moment, reviews
 from ledger.errors import WrongState
-from ledger.events import Entry, Kind, append, own_key
+from ledger.events import Entry, Event, Kind, append, event_at, own_key
 from ledger.letters import Delivery, DeliveryState
 from ledger.moment import ReleaseView
 from ledger.store import Store
@@ -61,6 +61,9 @@ class PostLedger:
     def begin(self, reply_key: str, view: ReleaseView) -> Sending | Refusal:
         """The moment of effect: may this letter leave now? One durable transaction re-reads everything.
 
+        It is the point of no return: whatever is recorded before it commits (a halt, a claim, the customer's next
+        message, a raised lane) stops the letter; what comes after finds it on its way.
+
         A letter whose right died becomes ``refused``, is recorded as such, and calls a person where nothing else
         will wake one. A letter that was begun before is refused here without a record (rule ``state``): two post
         rooms may race, and one delivers. UnknownLetter.
@@ -71,7 +74,7 @@ class PostLedger:
             what = f"send the {held.letter.piece.value}"
             if held.state is not DeliveryState.INTENT:
                 return Refusal(what, "state", f"it is {held.state.value} already")
-            answer = moment.judge(conn, held.letter, held.body.text, view, now, reply_key)
+            answer = _as_recorded(conn, held) or moment.judge(conn, held.letter, held.body.text, view, now, reply_key)
             if isinstance(answer, Refusal):
                 return self._refuse(conn, held, answer, now)
             letters.move(conn, reply_key, DeliveryState.SENDING, now)
@@ -158,3 +161,28 @@ class PostLedger:
         }
         entry = Entry(kind, own_key(f"post/{held.reply_key}/{step}"), head)
         return append(conn, held.letter.ticket, entry, at=now, actor=ACTOR, body=held.body).seq
+
+
+def _as_recorded(conn: Connection, held: Delivery) -> Refusal | None:
+    """A refusal where the outbox's row is not what the record of events says was proposed, or approved.
+
+    Rows can be changed and events cannot: a row that was given another digest, or an approval nobody gave, differs.
+    """
+    letter, what = held.letter, f"send the {held.letter.piece.value}"
+    proposed = event_at(conn, held.proposed_by)
+    if proposed is None or not _says(proposed, letter.ticket, held, piece=letter.piece.value):
+        return Refusal(what, "record", "the record does not hold that this text was proposed")
+    if letter.approval is None:
+        return None
+    decided = event_at(conn, held.decided_by or 0)
+    bound = {"epoch": letter.approval.epoch, "revision": letter.approval.revision}
+    if decided is None or decided.kind is not Kind.PERSON_DECIDED or decided.actor != letter.approval.by:
+        return Refusal(what, "record", "the record does not hold that this person approved it")
+    if not _says(decided, letter.ticket, held, **bound):
+        return Refusal(what, "record", "the record holds that something else was approved")
+    return None
+
+
+def _says(event: Event, ticket: str, held: Delivery, **also: object) -> bool:
+    told = {"reply_key": held.reply_key, "digest": held.letter.digest, **also}
+    return event.ticket == ticket and all(event.head.get(name) == value for name, value in told.items())

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from guards.lanes import Lane
-from ledger import register
+from ledger import calling, register
 from ledger.errors import PacketUnreadable, UnknownReview
-from ledger.events import Body, Entry, Event, Kind, append, keep_body, own_key, timeline
+from ledger.events import Body, Entry, Event, Kind, append, by_key, keep_body, own_key, timeline
 from ledger.packet import AssistedPacket, EscalationPacket, from_json, to_json
 from ledger.packet_lint import lint
 from ledger.register import Register
@@ -20,8 +20,7 @@ from ledger.store import Store
 from ledger.tables import bodies, registers, reviews
 from ledger.words import keepable
 
-UNROUTED = "unrouted"
-"""The queue of a review that was opened without a packet: whoever looks after the desk takes it."""
+UNROUTED = calling.UNROUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Review:
     thread_revision: int
     """The seq of the last customer message its packet takes into account."""
     packet: EscalationPacket | None
-    """None where a machine failed before it could make one, or where the words were erased."""
+    """None where the words were erased, or where it cannot be read."""
     draft: Body | None
     """The text that may be approved; its digest is what an approval names. Always None in lane 3."""
     lint: tuple[str, ...]
@@ -295,17 +294,20 @@ def _opened(
 
 
 def call_a_person(conn: Connection, ticket: str, why: str, *, review_id: str, cause: int, at: datetime) -> Review:
-    """Makes sure that a review is open, without a packet where none is: a machine failed, and says which way.
+    """Makes sure that a person is asked, and told: a machine failed, and ``why`` says which way.
 
-    ``cause`` is the seq of the event that tells what happened.
+    A review that is open is told so in its packet; else one is opened with the small packet of ``calling`` and a
+    deadline. Once a ``cause``, which is the seq of the event that tells what happened.
     """
     held = open_review_of(conn, ticket)
     if held is not None:
-        return held
+        return _tell_too(conn, held, why, cause, at)
     now = register.current(conn, ticket)
+    packet = calling.packet_for(conn, ticket, why, at)
+    kept = keep_body(conn, ticket, to_json(packet))
     head = {"review": review_id, "revision": 1, "lane": int(Lane.HUMAN_OWNED), "why": why, "cause": cause}
     entry = Entry(Kind.REVIEW_OPENED, own_key(f"called/{cause}"), head)
-    append(conn, ticket, entry, at=at, actor="ledger")
+    append(conn, ticket, entry, at=at, actor="ledger", body=kept)
     conn.execute(
         insert(reviews).values(
             id=review_id,
@@ -317,12 +319,41 @@ def call_a_person(conn: Connection, ticket: str, why: str, *, review_id: str, ca
             revision=1,
             epoch=now.epoch,
             thread_revision=now.revision,
+            packet_body=kept.id,
             lint=[],
             opened_at=at,
             revised_at=at,
+            due_at=at + calling.CALLED_WITHIN,
         )
     )
     return get(conn, review_id)
+
+
+def _tell_too(conn: Connection, held: Review, why: str, cause: int, at: datetime) -> Review:
+    """Puts what failed into the open review's packet. Its draft, and how fresh that is, stay as they were."""
+    key = own_key(f"called/{cause}")
+    if by_key(conn, held.ticket, key) is not None:
+        return held
+    if held.packet is None:
+        packet: EscalationPacket = calling.packet_for(conn, held.ticket, why, at)
+    else:
+        packet = calling.also_told(conn, held.packet, why)
+    packet = replace(packet, revision=held.revision + 1)
+    kept = keep_body(conn, held.ticket, to_json(packet))
+    head = {
+        "review": held.id,
+        "revision": packet.revision,
+        "lane": int(held.lane),
+        "why": why,
+        "cause": cause,
+        "draft_body": held.draft.id if held.draft else None,
+        "draft_digest": held.draft.digest if held.draft else None,
+    }
+    append(conn, held.ticket, Entry(Kind.REVIEW_REVISED, key, head), at=at, actor="ledger", body=kept)
+    due = held.due_at or at + calling.CALLED_WITHIN
+    values = {"packet_body": kept.id, "revision": packet.revision, "revised_at": at, "due_at": due}
+    conn.execute(update(reviews).where(reviews.c.id == held.id).values(values))
+    return get(conn, held.id)
 
 
 def close(conn: Connection, review: str, *, closed_by: int, at: datetime) -> None:

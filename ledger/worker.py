@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from guards.capabilities import TABLE, Right
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
-from ledger import events, history, letters, moment, register, reviews
+from ledger import calling, events, history, letters, moment, register, reviews
 from ledger.errors import NotYours, UnknownReview
 from ledger.events import Entry, Event, Kind, Record, own_key
 from ledger.history import Message, Snapshot, TicketRecord
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
-from ledger.packet import AssistedPacket, EscalationPacket, human_owned
+from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
 from ledger.register import OpeningKind, Register
 from ledger.reviews import Review
 from ledger.store import Store
@@ -126,6 +126,11 @@ class WorkerLedger:
         """The ticket's open review."""
         with self._store.read() as conn:
             return reviews.open_review_of(conn, ticket)
+
+    def packet_for(self, ticket: str, why: str) -> HumanPacket:
+        """A small packet from the ledger alone, for a review that has none a person could read. UnknownTicket."""
+        with self._store.read() as conn:
+            return calling.packet_for(conn, ticket, why, self._store.now())
 
     # --- recording ---
 

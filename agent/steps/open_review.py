@@ -56,14 +56,15 @@ class OpenReview:
 
     def _reroute(self, state: Seen) -> dict[str, Any]:
         review = self.ledger.review(state["ticket"])
-        if review is None or review.packet is None:
+        if review is None:
             return {"result": {"kind": "deadline", "review": ""}}
+        held = review.packet or self.ledger.packet_for(state["ticket"], review.why)
         to = self.release.review.deadline_queue
         why = (
             f"nobody decided by {review.due_at:%Y-%m-%d %H:%M} UTC; it was with {review.queue}" if review.due_at else ""
         )
-        seen = tuple(dict.fromkeys((review.queue, *review.packet.owner.visibility)))
-        packet = replace(review.packet, owner=Owner(to, tuple(q for q in seen if q != to), why))
+        seen = tuple(dict.fromkeys((review.queue, *held.owner.visibility)))
+        packet = replace(held, owner=Owner(to, tuple(q for q in seen if q != to), why))
         due = self.ledger.now() + timedelta(hours=self.release.review.deadline_hours)
         moved = self.ledger.revise_review(review.id, packet, key=f"{state['seq']}/deadline", due_at=due)
         return {"result": {"kind": "deadline", "review": moved.id, "queue": to}}

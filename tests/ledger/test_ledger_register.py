@@ -119,6 +119,7 @@ def test_the_worker_has_exactly_these_hands() -> None:
             "deliveries",
             "events",
             "review",
+            "packet_for",
         ),
         *("record", "record_many", "record_outcome", "refuse"),
         *("assign", "open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),

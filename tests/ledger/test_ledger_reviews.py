@@ -125,13 +125,14 @@ def test_after_a_decision_the_next_question_is_a_new_review(scene: Scene) -> Non
     assert scene.worker.review("T1") == second
 
 
-def test_a_machine_that_fails_before_it_has_a_packet_still_calls_a_person_and_a_packet_joins_later(
+def test_a_machine_that_fails_before_it_has_a_packet_calls_a_person_with_a_small_one_and_the_packet_joins_later(
     scene: Scene,
 ) -> None:
     seq = scene.receive().seq
     scene.intake.give_up(seq)
     [called] = scene.reviews.open()
-    assert (called.queue, called.packet, called.draft) == (UNROUTED, None, None)
+    assert called.packet is not None
+    assert (called.queue, called.packet.lane, called.draft) == (UNROUTED, Lane.HUMAN_OWNED, None)
     joined = scene.worker.open_review(human_packet(), key="later")
     assert (joined.id, joined.revision) == (called.id, 2)
     assert joined.packet is not None
