@@ -192,25 +192,37 @@ def decide(
         str,
         typer.Argument(
             metavar="ACT",
-            help="claim, release, approve, answer, reject, route, hand-back, resolve, rate-saved-time or rate-repeated.",
+            help="claim, release, approve, answer, reject, route, hand-back, resolve, change-lane, correct-triggers, "
+            "rate-saved-time or rate-repeated; for an action: approve-change, done-elsewhere, refuse or not-done.",
         ),
     ],
     by: By,
     reason: Why,
     text: Annotated[str | None, typer.Option(help="FILE with your own words, - for standard input.")] = None,
-    lane: Annotated[int | None, typer.Option(help="For hand-back: the lane the assistant goes on in.")] = None,
+    lane: Annotated[int | None, typer.Option(help="For hand-back and change-lane: the lane.")] = None,
     queue: Annotated[str | None, typer.Option(help="For route: the queue.")] = None,
     seen: Annotated[
         str | None, typer.Option(help="What you had seen, as `packet` tells it; default: as it is.")
     ] = None,
+    action: Annotated[str | None, typer.Option(help="For approve-change: which change, as approve_refund.")] = None,
+    arguments: Annotated[
+        str | None, typer.Option(help="For approve-change: FILE with its arguments as JSON, - for standard input.")
+    ] = None,
+    opening: Annotated[int | None, typer.Option(help="Which action, where several wait.")] = None,
+    reference: Annotated[str | None, typer.Option(help="For done-elsewhere: its number there.")] = None,
+    levels: Annotated[str | None, typer.Option(help="For correct-triggers: TRIGGER=LEVEL, several in quotes.")] = None,
     workspace: Where = HERE,
 ) -> None:
-    """Decide on a ticket as a person: claim it, approve or write its answer, route it, hand it back, resolve it."""
+    """Decide on a ticket as a person: its thread, its answer, its lane, and the action that was asked for."""
     from desk.deciding import Order, act_named, written
     from desk.deciding import decide as carry_out
 
     def work() -> int:
-        order = Order(ticket_id, act_named(act), by, reason, written(text, sys.stdin.buffer), lane, queue, seen)
+        given = sys.stdin.buffer
+        order = Order(
+            *(ticket_id, act_named(act), by, reason, written(text, given), lane, queue, seen),
+            *(action, written(arguments, given), opening, reference, levels),
+        )
         order.check()
         return carry_out(_open(workspace), order, _print)
 
@@ -218,16 +230,25 @@ def decide(
 
 
 @app.command()
-def post(workspace: Where = HERE) -> None:
+def post(
+    workspace: Where = HERE,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and send what may leave as it comes; no more.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.05, max=3600)] = 1.0,
+) -> None:
     """One sweep: what a crash left, what waits, what is overdue; then what may leave goes out by the channel."""
     import os
 
     from desk.post import channel_for
-    from desk.posting import sweep
 
     def work() -> int:
         # The channel first: its secret leaves the environment before anything that a model can reach is built.
         channel = channel_for(_settings(workspace), os.environ, sys.stdout)
+        if watch:
+            from desk.staying import stay
+
+            return stay(_records(workspace), channel, _print_now, every)
+        from desk.posting import sweep
+
         return sweep(_open(workspace), channel, _print)
 
     raise typer.Exit(_guarded(work))
@@ -396,6 +417,11 @@ def _warn(message: str) -> None:
 
 def _print(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def _print_now(text: str) -> None:
+    _print(text)
+    sys.stdout.flush()
 
 
 def _print_json(value: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +15,11 @@ from desk import decisions
 from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused
+from desk.ordering import end_action, order_change, read_levels, will_run
 from desk.records import Records
 from desk.workplace import Workplace
 from guards.lanes import Lane
-from ledger.decisions import Decision, PacketRating, Seen, Signature
+from ledger.decisions import ActionResult, Decision, PacketRating, Seen, Signature
 from ledger.reviews import Review
 
 Tell = Callable[[str], None]
@@ -35,16 +36,40 @@ class Act(StrEnum):
     ROUTE = "route"
     HAND_BACK = "hand-back"
     RESOLVE = "resolve"
+    APPROVE_CHANGE = "approve-change"
+    DONE_ELSEWHERE = "done-elsewhere"
+    REFUSE = "refuse"
+    NOT_DONE = "not-done"
+    CHANGE_LANE = "change-lane"
+    CORRECT_TRIGGERS = "correct-triggers"
     RATE_SAVED_TIME = "rate-saved-time"
     RATE_REPEATED = "rate-repeated"
 
 
+_RESULTS = {
+    Act.DONE_ELSEWHERE: ActionResult.DONE_ELSEWHERE,
+    Act.REFUSE: ActionResult.DECLINED,
+    Act.NOT_DONE: ActionResult.NOT_DONE,
+}
 _TAKES = {
     "--text": frozenset({Act.APPROVE, Act.ANSWER}),
-    "--lane": frozenset({Act.HAND_BACK}),
+    "--lane": frozenset({Act.HAND_BACK, Act.CHANGE_LANE}),
     "--queue": frozenset({Act.ROUTE}),
+    "--action": frozenset({Act.APPROVE_CHANGE}),
+    "--arguments": frozenset({Act.APPROVE_CHANGE}),
+    "--opening": frozenset({Act.APPROVE_CHANGE, *_RESULTS}),
+    "--reference": frozenset({Act.DONE_ELSEWHERE}),
+    "--levels": frozenset({Act.CORRECT_TRIGGERS}),
 }
-_NEEDS = {Act.ANSWER: "--text", Act.HAND_BACK: "--lane", Act.ROUTE: "--queue"}
+_NEEDS: Mapping[Act, tuple[str, ...]] = {
+    Act.ANSWER: ("--text",),
+    Act.HAND_BACK: ("--lane",),
+    Act.CHANGE_LANE: ("--lane",),
+    Act.ROUTE: ("--queue",),
+    Act.APPROVE_CHANGE: ("--action", "--arguments"),
+    Act.DONE_ELSEWHERE: ("--reference",),
+    Act.CORRECT_TRIGGERS: ("--levels",),
+}
 _RATINGS = {Act.RATE_SAVED_TIME: PacketRating.SAVED_TIME, Act.RATE_REPEATED: PacketRating.REPEATED_THE_TICKET}
 
 
@@ -62,16 +87,35 @@ class Order:
     queue: str | None = None
     seen: str | None = None
     """What they had seen, as ``packet`` and ``decide`` tell it; None for what stands now."""
+    action: str | None = None
+    """Which change is ordered: ``approve_refund``."""
+    arguments: str | None = None
+    """Its arguments, as JSON."""
+    opening: int | None = None
+    """The open action that is decided; None where there is only one."""
+    reference: str | None = None
+    """Where a change that was done elsewhere stands."""
+    levels: str | None = None
+    """The levels that the triggers should have had: ``policy_sensitivity=high``."""
 
     def check(self) -> None:
         """DecisionRefused where an option is missing, or belongs to another act."""
-        given = {"--text": self.text, "--lane": self.lane, "--queue": self.queue}
+        given = {
+            "--text": self.text,
+            "--lane": self.lane,
+            "--queue": self.queue,
+            "--action": self.action,
+            "--arguments": self.arguments,
+            "--opening": self.opening,
+            "--reference": self.reference,
+            "--levels": self.levels,
+        }
         for option, acts in _TAKES.items():
             if given[option] is not None and self.act not in acts:
                 raise DecisionRefused(f"{option} belongs to {' and '.join(sorted(acts))}, not to {self.act}")
-        needed = _NEEDS.get(self.act)
-        if needed is not None and given[needed] is None:
-            raise DecisionRefused(f"{self.act} needs {needed}. Nothing was decided.")
+        missing = [option for option in _NEEDS.get(self.act, ()) if given[option] is None]
+        if missing:
+            raise DecisionRefused(f"{self.act} needs {' and '.join(missing)}. Nothing was decided.")
         if self.lane not in (None, *map(int, Lane)):
             raise DecisionRefused(f"--lane {self.lane}: choose 1, 2 or 3. Nothing was decided.")
 
@@ -131,6 +175,7 @@ def shown(look: Look) -> str:
     parts = [f"lane {int(register.lane)}", f"revision {register.revision}"]
     if register.claimed_by:
         parts.append(f"claimed by {register.claimed_by}")
+    parts.extend(f"action {a.id} ({a.name}) waits" for a in register.actions)
     parts.append("no open review" if review is None else f"review {review.id} in {review.queue}")
     parts.append("no draft" if look.seen.draft is None else f"draft {look.seen.draft[:12]}")
     return visible(
@@ -161,6 +206,14 @@ def _decided(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signa
             return decisions.hand_back(people, ticket, Lane.read(order.lane), seen, sign)
         case Act.RESOLVE:
             return decisions.resolve(people, ticket, seen, sign)
+        case Act.APPROVE_CHANGE:
+            return order_change(place, look, order.opening, order.action or "", order.arguments or "", seen, sign)
+        case Act.DONE_ELSEWHERE | Act.REFUSE | Act.NOT_DONE:
+            return end_action(place, look, order.opening, _RESULTS[order.act], order.reference, sign)
+        case Act.CHANGE_LANE:
+            return decisions.change_lane(people, ticket, Lane.read(order.lane), seen, sign)
+        case Act.CORRECT_TRIGGERS:
+            return decisions.correct_triggers(people, ticket, read_levels(order.levels or ""), sign)
         case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
             return decisions.rate(people, _latest(place, ticket).id, _RATINGS[order.act], sign)
 
@@ -193,6 +246,8 @@ def _follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
     match order.act:
         case Act.APPROVE | Act.ANSWER:
             return _leaves(place, done)
+        case Act.APPROVE_CHANGE:
+            return will_run(place, done)
         case Act.CLAIM:
             said = f"{done.by} has the thread now: nothing of the assistant's leaves in it"
         case Act.RELEASE:
@@ -208,6 +263,18 @@ def _follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
             )
         case Act.RESOLVE:
             said = "The ticket is resolved: nothing of the assistant's leaves for what was written so far"
+        case Act.DONE_ELSEWHERE:
+            said = f"The action is closed: done elsewhere, under {order.reference}"
+        case Act.REFUSE:
+            said = "The action is closed: it is refused, and nothing is changed. The customer is not told by this"
+        case Act.NOT_DONE:
+            said = "The change was not made, by your word; the action waits on, and may be ordered anew"
+        case Act.CHANGE_LANE:
+            rose = now.epoch > look.register.epoch
+            said = f"The conversation is in lane {int(now.lane)} now"
+            said += "; what was on its way by the lower lane does not leave" if rose else ""
+        case Act.CORRECT_TRIGGERS:
+            said = "The correction is recorded beside what was proposed; the lane stays as it is"
         case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
             said = f"The packet's rating is recorded: {_RATINGS[order.act].value.replace('_', ' ')}"
     return visible(f"{said}.")

@@ -7,20 +7,23 @@ ticket: the decision is in the ledger then, and waits there for the worker.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from agent.outgoing import release_view
 from desk.errors import ChangedSince, DecisionRefused
 from guards.lanes import Lane
 from guards.policy import Release
+from guards.triggers import Level, Trigger
 from ledger.decisions import ActionResult, Decision, PacketRating, Seen, Signature
 from ledger.errors import (
     AlreadyClaimed,
     AlreadyDecided,
     Busy,
+    CannotBeDone,
     CannotLeave,
     NothingToApprove,
     StaleDecision,
@@ -149,10 +152,40 @@ def route(people: PeopleLedger, queues: Collection[str], review: str, queue: str
         return people.route(review, queue, sign)
 
 
-def decide_action(people: PeopleLedger, ticket: str, opening: int, result: ActionResult, sign: Signature) -> Decision:
-    """Ends an action that was asked for: it was done elsewhere, or it is declined."""
+def correct_triggers(people: PeopleLedger, ticket: str, levels: Mapping[Trigger, Level], sign: Signature) -> Decision:
+    """Records which levels the triggers should have had; the lane stays as it is."""
     with _in_words():
-        return people.decide_action(ticket, opening, result, sign)
+        return people.correct_triggers(ticket, levels, sign)
+
+
+# ── actions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def approve_change(
+    people: PeopleLedger,
+    in_force: Release,
+    ticket: str,
+    opening: int,
+    action: str,
+    arguments: Mapping[str, Any],
+    seen: Seen,
+    sign: Signature,
+) -> Decision:
+    """Orders exactly this change for an open action. It waits for the change room then, no longer than the release
+    allows an approval to last, and is carried out once, under the name of the person who signs."""
+    with _in_words():
+        return people.approve_change(
+            ticket, opening, action, arguments, seen, sign, release_view(in_force), lasts=_lasts(in_force)
+        )
+
+
+def decide_action(
+    people: PeopleLedger, ticket: str, opening: int, result: ActionResult, sign: Signature, reference: str = ""
+) -> Decision:
+    """Ends an action that was asked for without us: it was done elsewhere (``reference`` says where it stands), or it
+    is declined; or says that a change in doubt was not made."""
+    with _in_words():
+        return people.decide_action(ticket, opening, result, sign, reference)
 
 
 def hand_back(people: PeopleLedger, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
@@ -217,5 +250,7 @@ def _in_words() -> Iterator[None]:
         raise DecisionRefused("the ledger is busy just now; nothing was decided. Try again.") from error
     except CannotLeave as error:
         raise DecisionRefused(f"this text cannot leave: {error}. Nothing was decided.") from error
+    except CannotBeDone as error:
+        raise DecisionRefused(f"this cannot be done: {error}. Nothing was decided.") from error
     except (AlreadyClaimed, AlreadyDecided, NothingToApprove, Unknown, Unsigned) as error:
         raise DecisionRefused(f"{error}. Nothing was decided.") from error

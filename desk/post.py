@@ -48,20 +48,21 @@ class PostRoom:
         self._view = view
         self._owed: list[Callable[[], None]] = []
 
-    def deliver_waiting(self, ticket: str | None = None) -> list[Delivery]:
+    def deliver_waiting(self, ticket: str | None = None, *, stop: Callable[[], bool] = lambda: False) -> list[Delivery]:
         """Delivers every letter that waits, or one ticket's, in the order they were proposed; returns what became of
         each.
 
         A letter is sent, failed, unknown or refused afterwards; each is in the ledger. One that another post room
-        began is left out. What ``view`` raises, or a store that cannot be used, comes through; the letters that were
-        not begun go on waiting.
+        began is left out. ``stop`` is asked before each: the letter in hand is always finished. What ``view`` raises,
+        or a store that cannot be used, comes through; the letters that were not begun go on waiting.
         """
-        self._pay_what_is_owed()
-        done = [
-            self._deliver(reply_key)
-            for reply_key in self._ledger.waiting()
-            if ticket is None or self._ledger.delivery(reply_key).letter.ticket == ticket
-        ]
+        self.record_what_is_owed()
+        done = []
+        for reply_key in self._ledger.waiting():
+            if stop():
+                break
+            if ticket is None or self._ledger.delivery(reply_key).letter.ticket == ticket:
+                done.append(self._deliver(reply_key))
         return [delivery for delivery in done if delivery is not None]
 
     def recover(self, older_than: timedelta = timedelta(0)) -> list[Delivery]:
@@ -110,7 +111,8 @@ class PostRoom:
             _log.warning("the ledger is busy; what became of a letter is recorded later: %s", error)
             self._owed.append(outcome)
 
-    def _pay_what_is_owed(self) -> None:
+    def record_what_is_owed(self) -> None:
+        """Tells the ledger what it was too busy to take; what it does not take now is owed on."""
         owed, self._owed = self._owed, []
         for outcome in owed:
             self._record(outcome)

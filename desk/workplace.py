@@ -11,11 +11,13 @@ from agent.handle import Handler
 from agent.model import ModelSettings
 from agent.outgoing import release_view
 from agent.wiring import open_handler
+from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
 from guards.policy import Release
+from ledger.changing import ChangeLedger
 from ledger.outbox import PostLedger
 from tools.directory import Directory, open_directory
 from tools.sandbox import company_folder
@@ -78,6 +80,13 @@ class Workplace(Records):
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel."""
         return PostRoom(PostLedger(self.store), self.history, channel, lambda: release_view(self.release))
+
+    def change_room(self) -> ChangeRoom | None:
+        """What carries out the changes that people order; None where no system for them is connected."""
+        system = system_for(self.settings)
+        if system is None:
+            return None
+        return ChangeRoom(ChangeLedger(self.store), system, lambda: release_view(self.release))
 
 
 def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Rules:

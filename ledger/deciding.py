@@ -11,12 +11,21 @@ from sqlalchemy import Connection, insert, update
 
 from guards.gate import Approval, Letter, Piece, Refusal
 from guards.lanes import Lane
-from ledger import events, history, letters, moment, register, reviews
-from ledger.decisions import Decision, DecisionKind, Seen, Signature, check_seen
-from ledger.errors import AlreadyClaimed, AlreadyDecided, CannotLeave, NothingToApprove, StaleDecision
+from ledger import changes, events, history, letters, moment, register, reviews
+from ledger.changes import ChangeState
+from ledger.decisions import ActionResult, Decision, DecisionKind, Seen, Signature, check_seen
+from ledger.errors import (
+    AlreadyClaimed,
+    AlreadyDecided,
+    CannotBeDone,
+    CannotLeave,
+    NothingToApprove,
+    StaleDecision,
+    UnknownOpening,
+)
 from ledger.events import Entry, Kind, own_key
 from ledger.moment import ReleaseView
-from ledger.register import OpeningKind, Register
+from ledger.register import Opening, OpeningKind, Register
 from ledger.reviews import Review
 from ledger.store import Store
 from ledger.tables import approvals, openings, registers
@@ -65,8 +74,14 @@ class Act:
             )
         self.earlier, self.seq, self.head = found, found.seq, dict(found.head)
 
-    def write(self, more: Mapping[str, Any] | None = None, *, inbox: bool = True) -> None:
-        """Writes the person_decided event: what was decided in the head, why in the body."""
+    def write(
+        self,
+        more: Mapping[str, Any] | None = None,
+        *,
+        inbox: bool = True,
+        words: Mapping[str, str] | None = None,
+    ) -> None:
+        """Writes the person_decided event: what was decided in the head, why (and other ``words``) in the body."""
         self.head = {
             "decision": self.kind.value,
             **self.args,
@@ -76,7 +91,7 @@ class Act:
             "revision": self.held.revision,
             **(more or {}),
         }
-        entry = Entry(Kind.PERSON_DECIDED, self.key, self.head, {"reason": self.sign.reason})
+        entry = Entry(Kind.PERSON_DECIDED, self.key, self.head, {"reason": self.sign.reason, **(words or {})})
         done = events.append(self.conn, self.held.ticket, entry, at=self.now, actor=self.sign.by)
         self.seq = done.seq
         if not inbox:
@@ -153,6 +168,53 @@ class Act:
             at=self.now,
         )
 
+    def order(
+        self, opening: int, action: str, arguments: Mapping[str, Any], view: ReleaseView, lasts: timedelta
+    ) -> None:
+        """Orders a change for an open action: bound to its exact arguments, and put where the change room finds it.
+        UnknownOpening, CannotBeDone."""
+        ticket = self.held.ticket
+        self.action(opening)
+        key = letters.key_of(ticket, "change", self.sign.key)
+        body = events.keep_body(self.conn, ticket, arguments)
+        expires = self.now + lasts
+        bound = {
+            "change": key,
+            "action": action,
+            "opening": opening,
+            "digest": body.digest,
+            "release": view.version,
+            "expires_at": expires.isoformat(),
+        }
+        self.write(bound)
+        changes.put(self.conn, ticket, key, opening, action, body, self.seq, self.now)
+        answer = changes.judge(self.conn, changes.get(self.conn, key), view, self.now)
+        if isinstance(answer, Refusal):
+            raise CannotBeDone(f"{answer.reason} ({answer.rule})")
+
+    def action(self, opening: int) -> Opening:
+        """The open action of that number. UnknownOpening."""
+        found = next((o for o in self.held.actions if o.id == opening), None)
+        if found is None:
+            raise UnknownOpening(f"ticket {self.held.ticket!r} has no open action {opening}")
+        return found
+
+    def end_change(self, opening: int, result: ActionResult, reference: str) -> None:
+        """Brings the action's last change into line with what a person says of it. CannotBeDone where it is just
+        being carried out, or where nobody knows and the person does not say either."""
+        told = [c for c in changes.changes_of(self.conn, self.held.ticket) if c.opening == opening]
+        last = told[-1] if told else None
+        if last is not None and last.state is ChangeState.RUNNING:
+            raise CannotBeDone("it is being carried out at this moment; look again in a minute")
+        unknown = last is not None and last.state is ChangeState.UNKNOWN
+        if result is ActionResult.NOT_DONE and not unknown:
+            raise CannotBeDone("no change of this action is in doubt")
+        if result is ActionResult.DECLINED and unknown:
+            raise CannotBeDone("nobody knows whether it was done: say done-elsewhere or not-done first")
+        if last is not None and unknown:
+            to = ChangeState.FAILED if result is ActionResult.NOT_DONE else ChangeState.DONE
+            changes.move(self.conn, last.key, to, self.now, reference=reference or None)
+
     def lower_to(self, to: Lane) -> None:
         """Lowers the floor, and every open answer that stands higher, to a lane. No epoch is needed for it: a right
         that was dead stays dead, because its epoch does."""
@@ -180,6 +242,9 @@ class Act:
         if only is not None:
             query = query.where(openings.c.id == only)
         self.conn.execute(query.values(state="closed"))
+        if kind is not OpeningKind.ANSWER:
+            why = "a person has ended the action without it"
+            changes.withdraw(self.conn, self.held.ticket, why, at=self.now, actor=self.sign.by, only=only)
 
     def set_register(self, **values: Any) -> None:
         """Sets columns of the ticket's register: who has claimed it, and which decision settled it last."""

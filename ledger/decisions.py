@@ -26,6 +26,7 @@ class DecisionKind(StrEnum):
     TRIGGERS_CORRECTED = "triggers_corrected"
     ROUTED = "routed"
     ACTION_DECIDED = "action_decided"
+    CHANGE_APPROVED = "change_approved"
     HANDED_BACK = "handed_back"
     RESOLVED = "resolved"
     PACKET_RATED = "packet_rated"
@@ -44,7 +45,10 @@ class ActionResult(StrEnum):
     """What a person decided about an action that was asked for."""
 
     DONE_ELSEWHERE = "done_elsewhere"
+    """A person did it, or found that it was done; a reference says where."""
     DECLINED = "declined"
+    NOT_DONE = "not_done"
+    """A person looked: the change of which nobody knew was not made. The action stays open."""
 
 
 @dataclass(frozen=True, slots=True)

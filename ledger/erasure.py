@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from ledger.tables import approvals, bodies, inbox, outbox, tickets
+from ledger.tables import approvals, bodies, changes, inbox, outbox, tickets
 
 
 def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
@@ -32,6 +32,7 @@ def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
     )
     conn.execute(update(approvals).where(approvals.c.ticket_id == ticket).values(recipient=None))
     conn.execute(update(outbox).where(outbox.c.ticket_id == ticket).values(recipient=None))
+    conn.execute(update(changes).where(changes.c.ticket_id == ticket).values(reference=None))
     conn.execute(
         update(inbox)
         .where(inbox.c.ticket_id == ticket, inbox.c.state == "waiting")

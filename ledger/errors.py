@@ -18,7 +18,8 @@ LedgerError
 │   ├── UnknownEvent
 │   ├── UnknownReview
 │   ├── UnknownOpening
-│   └── UnknownLetter
+│   ├── UnknownLetter
+│   └── UnknownChange
 ├── BadMessage             an incoming message without a ticket, or without a key
 ├── KeyReused              one key, two texts
 ├── NotYours               an actor tried to record what another actor's hand must write
@@ -31,6 +32,7 @@ LedgerError
 ├── AlreadyClaimed         another person has the thread
 ├── NothingToApprove       the review holds no draft (in lane 3 it never does)
 ├── CannotLeave            a person's text cannot go out: the gate's refusal, in words
+├── CannotBeDone           a change that a person orders cannot be carried out: the gate's refusal, in words
 ├── PacketUnreadable       a stored packet has fields its kind does not know
 └── PacketRefused          the lint found that a packet repeats the ticket or asserts too much
 
@@ -118,6 +120,10 @@ class UnknownLetter(Unknown):
     """No letter under that reply key."""
 
 
+class UnknownChange(Unknown):
+    """No change under that key."""
+
+
 class BadMessage(LedgerError):
     """A message that cannot be filed: it names no ticket or carries no key."""
 
@@ -177,6 +183,10 @@ class NothingToApprove(LedgerError):
 
 class CannotLeave(LedgerError):
     """The gate will not let this text out even though a person stands behind it."""
+
+
+class CannotBeDone(LedgerError):
+    """A change cannot be carried out, or its action not be ended, as things stand; the message says why."""
 
 
 class PacketUnreadable(LedgerError):

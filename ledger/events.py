@@ -70,6 +70,10 @@ class Kind(StrEnum):
     EVENT_FAILED = "event_failed"
     EVENT_GIVEN_UP = "event_given_up"
     RECORD_SEALED = "record_sealed"
+    CHANGE_STARTED = "change_started"
+    CHANGE_DONE = "change_done"
+    CHANGE_FAILED = "change_failed"
+    CHANGE_UNKNOWN = "change_unknown"
 
 
 TO_ACT_ON = frozenset({Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DEADLINE_PASSED})

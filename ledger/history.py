@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from guards.gate import Refusal
 from ledger import events, register
+from ledger.changes import Change, changes_of
 from ledger.errors import UnknownTicket
 from ledger.events import HOUSE, Event, Kind, own_key
 from ledger.letters import Delivery, DeliveryState, deliveries_of
@@ -126,6 +127,11 @@ class History:
         """Every text that left, may leave or could not, in the order they were proposed."""
         with self._store.read() as conn:
             return deliveries_of(conn, ticket)
+
+    def changes(self, ticket: str) -> tuple[Change, ...]:
+        """Every change of state that a person ordered on the ticket, in order."""
+        with self._store.read() as conn:
+            return changes_of(conn, ticket)
 
     def halts(self) -> tuple[Halt, ...]:
         """The halts in force."""

@@ -58,6 +58,11 @@ class PostLedger:
         with self._store.read() as conn:
             return letters.in_state(conn, DeliveryState.UNKNOWN)
 
+    def in_hand(self) -> tuple[Delivery, ...]:
+        """The letters that a post room has in its hands, or had when it was killed."""
+        with self._store.read() as conn:
+            return letters.in_state(conn, DeliveryState.SENDING)
+
     def begin(self, reply_key: str, view: ReleaseView) -> Sending | Refusal:
         """The moment of effect: may this letter leave now? One durable transaction re-reads everything.
 

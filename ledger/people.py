@@ -28,7 +28,7 @@ from ledger.errors import (
     AlreadyClaimed,
     AlreadyDecided,
     StaleDecision,
-    UnknownOpening,
+    Unsigned,
 )
 from ledger.events import HOUSE, Entry, Kind, own_key
 from ledger.moment import Halt, ReleaseView, halts_now
@@ -36,7 +36,7 @@ from ledger.register import Register
 from ledger.reviews import Review
 from ledger.store import Store
 from ledger.tables import halts
-from ledger.words import digest_of, keepable
+from ledger.words import canonical, digest_of, keepable
 
 APPROVAL_LASTS = timedelta(hours=1)
 """How long an approved text may wait for the post room."""
@@ -173,11 +173,13 @@ class PeopleLedger:
         return act.decision()
 
     def correct_triggers(self, ticket: str, levels: Mapping[Trigger, Level], sign: Signature) -> Decision:
-        """Records which levels the triggers should have had; evidence for the next policy, no change to this lane."""
+        """Records which levels the triggers should have had, beside those that were proposed; evidence for the next
+        policy, no change to this lane (``change_lane`` is)."""
         corrected = {trigger.value: level.word for trigger, level in levels.items()}
         with self._deciding(ticket, sign, DecisionKind.TRIGGERS_CORRECTED, {"levels": corrected}) as act:
             if act.earlier is None:
-                act.write()
+                assessed = events.latest(act.conn, ticket, Kind.TRIGGERS_ASSESSED)
+                act.write({"proposed": dict(assessed.head["levels"]) if assessed else {}, "lane": int(act.held.lane)})
         return act.decision()
 
     def route(self, review: str, queue: str, sign: Signature) -> Decision:
@@ -190,16 +192,56 @@ class PeopleLedger:
                 act.set_review(routed_to=chosen)
         return act.decision()
 
-    def decide_action(self, ticket: str, opening: int, result: ActionResult, sign: Signature) -> Decision:
-        """Ends an open action: it was done elsewhere, or it is declined. UnknownOpening."""
+    # --- actions ---
+
+    def approve_change(
+        self,
+        ticket: str,
+        opening: int,
+        action: str,
+        arguments: Mapping[str, Any],
+        seen: Seen,
+        sign: Signature,
+        view: ReleaseView,
+        *,
+        lasts: timedelta = APPROVAL_LASTS,
+    ) -> Decision:
+        """Orders a change for an open action: it will be carried out once, under this person's name.
+
+        The order is bound to ticket, action, the exact arguments (the digest of their canonical JSON), epoch, thread
+        revision and release, and runs out after ``lasts``. StaleDecision; UnknownOpening; AlreadyClaimed by another;
+        CannotBeDone where the gate refuses (another account, another change of this action). The action stays open
+        until the change is done, and the review until the customer is answered.
+        """
+        args = {"opening": opening, "action": action, "digest": digest_of(canonical(arguments))}
+        with self._deciding(ticket, sign, DecisionKind.CHANGE_APPROVED, args) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                if act.held.claimed_by not in (None, sign.by):
+                    raise AlreadyClaimed(f"{act.held.claimed_by} has the thread of ticket {ticket!r}")
+                act.order(opening, action, arguments, view, lasts)
+        return act.decision()
+
+    def decide_action(
+        self, ticket: str, opening: int, result: ActionResult, sign: Signature, reference: str = ""
+    ) -> Decision:
+        """Ends an open action without us: it was done elsewhere, or it is declined; or says of a change that nobody
+        knows of that it was not made, which leaves the action open.
+
+        What was done elsewhere needs a ``reference`` to where it stands (Unsigned). UnknownOpening; CannotBeDone
+        where a change of this action is being carried out, or is in doubt.
+        """
         args = {"opening": opening, "result": result.value}
+        kept = keepable(reference).strip()[:300]
+        if result is ActionResult.DONE_ELSEWHERE and not kept:
+            raise Unsigned("what was done elsewhere needs a reference: the number or link under which it stands there")
         with self._deciding(ticket, sign, DecisionKind.ACTION_DECIDED, args) as act:
             if act.earlier is None:
-                found = next((o for o in act.held.actions if o.id == opening), None)
-                if found is None:
-                    raise UnknownOpening(f"ticket {ticket!r} has no open action {opening}")
-                act.write({"action": found.name})
-                act.close_openings(only=opening)
+                found = act.action(opening)
+                act.end_change(opening, result, kept)
+                act.write({"action": found.name}, words={"reference": kept} if kept else None)
+                if result is not ActionResult.NOT_DONE:
+                    act.close_openings(only=opening)
         return act.decision()
 
     def hand_back(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:

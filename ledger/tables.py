@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0002"
+HEAD_REVISION = "r0003"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -275,3 +275,20 @@ halts = Table(
     Column("resumed_by", Number, ForeignKey("events.seq")),
 )
 """Each time autonomy was stopped: for one family, or for all where the family is NULL."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_key", String(400), primary_key=True),
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), nullable=False),
+    Column("opening_id", Number, ForeignKey("openings.id"), nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("arguments_body", Number, ForeignKey("bodies.id"), nullable=False),
+    Column("decided_by", Number, ForeignKey("events.seq"), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("reference", Text),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_changes_state_decided_by", "state", "decided_by"),
+    Index("ix_changes_ticket_id", "ticket_id"),
+)
+"""Each change of state that a person ordered. What was ordered, by whom and until when stands in the decision's event."""

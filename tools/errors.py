@@ -7,6 +7,8 @@ ToolError
 ├── BadTool             a tool that must not load
 │   ├── UndeclaredEffect    it declares no effect, or one that its right does not allow
 │   └── NameTaken           another tool in the same toolbox already has its name
+├── BadChange           a change that a person orders has arguments that are not exactly the declared ones
+├── ChangeRejected      the team's own system certainly did not make a change
 └── ToolFailed          a tool was allowed to run and broke; whether its effect happened is not known
 """
 
@@ -59,6 +61,17 @@ class UndeclaredEffect(BadTool):
 
 class NameTaken(BadTool):
     """Two tools of one toolbox have the same name."""
+
+
+class BadChange(ToolError):
+    """A change of state that is not one we know, or whose arguments are not exactly the declared ones."""
+
+
+class ChangeRejected(ToolError):
+    """The team's own system did not make a change, and that is certain; any other error means that nobody knows.
+
+    Its message is kept in the record for good, so it holds no address and nothing of a customer's.
+    """
 
 
 class ToolFailed(ToolError):

@@ -171,7 +171,7 @@ def test_killed_at_any_durable_boundary_of_a_tickets_life_no_event_is_lost_and_n
     assert [e["kinds"].get("review_opened") for e in (first, second, deadline, decision)] == [1, 1, 1, 1]
     assert deadline["reviews"][0][2] == "support_lead"
     assert decision["reviews"][0][0] == "closed"
-    assert [key for key, _ in decision["letters"]] == ['["T-1",1,"notice"]', '["T-1","approved","d-1"]']
+    assert [key for key, _ in decision["letters"]] == ['["T-1","approved","d-1"]', '["T-1",1,"notice"]']
 
 
 # ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────

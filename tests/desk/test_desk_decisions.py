@@ -220,7 +220,9 @@ def test_an_action_is_decided_by_a_person(house: House) -> None:
     (action,) = house.look().register.actions
     with pytest.raises(DecisionRefused, match="no open action"):
         decisions.decide_action(house.people, TICKET, action.id + 99, ActionResult.DECLINED, house.sign())
-    done = decisions.decide_action(house.people, TICKET, action.id, ActionResult.DONE_ELSEWHERE, house.sign())
+    with pytest.raises(DecisionRefused, match="needs a reference"):
+        decisions.decide_action(house.people, TICKET, action.id, ActionResult.DONE_ELSEWHERE, house.sign())
+    done = decisions.decide_action(house.people, TICKET, action.id, ActionResult.DONE_ELSEWHERE, house.sign(), "RF-7")
     assert done.register.actions == ()
 
 

@@ -18,6 +18,7 @@ from desk.decisions import claim, signed
 from desk.halting import halt
 from desk.posting import sweep
 from desk.settings import FILE_NAME, load_settings
+from desk.staying import IN_HAND
 from desk.workplace import Workplace, open_workplace
 from guards.gate import Piece
 from ledger.intake import Intake
@@ -76,11 +77,17 @@ def test_what_a_crash_left_is_worked_on_and_its_notice_leaves(place: Workplace) 
     assert swept(place, channel) == "No letter waits."
 
 
-def test_a_letter_that_was_left_half_way_becomes_unknown_and_is_not_sent_again(place: Workplace) -> None:
+def test_a_letter_that_was_left_half_way_becomes_unknown_and_is_not_sent_again(
+    place: Workplace, moment: list[datetime]
+) -> None:
     channel = Channel(KeyboardInterrupt())  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         sweep(place, channel, lambda _: None)
     channel.error = None
+    told = swept(place, channel)
+    assert "sending  notice for ticket T-2" in told
+    assert "in a post room's hands" in told
+    moment[0] += IN_HAND
     told = swept(place, channel)
     assert "unknown  notice for ticket T-2" in told
     assert "no machine sends it again, and a person is called" in told

@@ -62,7 +62,8 @@ async def test_a_step_that_is_hard_to_undo_waits_for_a_person_while_the_assistan
 
     # The step still waits for a person, and only a person ends it.
     assert [a.id for a in machine.register().actions] == [waiting.id]
-    decide_action(machine.people, "T-1", waiting.id, ActionResult.DONE_ELSEWHERE, machine.sign("Oona"))
+    sign = machine.sign("Oona")
+    decide_action(machine.people, "T-1", waiting.id, ActionResult.DONE_ELSEWHERE, sign, "subscription 4711")
     await machine.person_decided()
     assert machine.register().actions == ()
 

@@ -1,0 +1,156 @@
+"""The post room as a process of its own: it sends what may leave as it comes, and tells what became of each."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from agent.outgoing import release_view
+from desk.changes import ChangeRoom, system_for
+from desk.channels import Channel
+from desk.channels.console import visible
+from desk.post import PostRoom
+from desk.records import Records, read_release
+from guards.errors import PolicyError
+from ledger.changes import Change, ChangeState
+from ledger.changing import ChangeLedger
+from ledger.errors import Busy
+from ledger.events import Kind
+from ledger.letters import Delivery, DeliveryState
+from ledger.moment import ReleaseView
+from ledger.outbox import PostLedger
+
+Tell = Callable[[str], None]
+
+IN_HAND = timedelta(minutes=2)
+"""How long a letter may be in a post room's hands before another room calls it unknown: longer than any channel takes.
+A room that is killed leaves its letter so, and a room that works is not disturbed."""
+_RECOVER_SECONDS = 60.0
+
+
+def stay(records: Records, channel: Channel, tell: Tell, every: float) -> int:
+    """The post room as a process of its own: delivers what may leave, and carries out what people ordered, until
+    SIGINT or SIGTERM; the letter in hand is finished first. Returns 0.
+
+    It runs no graph and asks no model, so nothing that a model can reach is in the process that holds the channel.
+    Any number of rooms and workers may be at work beside it. The release is read anew for each letter: while it
+    cannot be read, letters wait. A busy ledger is tried again; a broken one ends it (StoreBroken).
+    """
+    with _told_to_stop() as stop:
+        room, changes = _rooms(records, channel)
+        tell(f"The post room is open: it looks every {every:g} s. Stop it by SIGINT or SIGTERM.")
+        sent, trouble, recovered = 0, "", -_RECOVER_SECONDS
+        while not stop.is_set():
+            try:
+                if monotonic() - recovered >= _RECOVER_SECONDS:
+                    recovered = monotonic()
+                    _recover(records, room, changes, tell)
+                sent += _once(records, room, changes, tell, stop.is_set)
+                trouble = ""
+            except (Busy, PolicyError, OSError, UnicodeError) as error:
+                said = f"Nothing leaves for now: {error}"
+                if said != trouble:
+                    tell(visible(said))
+                trouble = said
+            stop.wait(every)
+        room.record_what_is_owed()
+        if changes:
+            changes.record_what_is_owed()
+    tell(f"The post room is closed: {counted(sent, 'letter')} left by it.")
+    return 0
+
+
+def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | None]:
+    def view() -> ReleaseView:
+        return release_view(read_release(records.settings.policy))
+
+    system = system_for(records.settings)
+    room = PostRoom(PostLedger(records.store), records.history, channel, view)
+    return room, ChangeRoom(ChangeLedger(records.store), system, view) if system else None
+
+
+def _once(records: Records, room: PostRoom, changes: ChangeRoom | None, tell: Tell, stop: Callable[[], bool]) -> int:
+    for change in changes.run_waiting(stop) if changes else []:
+        tell(told_of_change(records, change))
+    gone = room.deliver_waiting(stop=stop)
+    for delivery in gone:
+        tell(told(records, delivery))
+    return sum(d.state is DeliveryState.SENT for d in gone)
+
+
+def _recover(records: Records, room: PostRoom, changes: ChangeRoom | None, tell: Tell) -> None:
+    known = {d.reply_key for d in PostLedger(records.store).unknowns()}
+    for delivery in room.recover(IN_HAND):
+        if delivery.reply_key not in known:
+            tell(told(records, delivery))
+    if changes:
+        changes.recover(IN_HAND)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set. A handler interrupts nothing: what is being done is done to its end."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def told(place: Records, delivery: Delivery) -> str:
+    """What became of a letter, in one line that no stranger's id can break."""
+    letter = delivery.letter
+    to = letter.recipient or "(erased)"
+    line = (
+        f"{delivery.state.value:<8} {letter.piece.value} for ticket {letter.ticket}, to {to}: {_why(place, delivery)}"
+    )
+    return visible(line.replace("\n", " "))
+
+
+def _why(place: Records, delivery: Delivery) -> str:
+    heads = [e.head for e in place.history.timeline(delivery.letter.ticket) if e.kind in _ENDS]
+    head = next((h for h in reversed(heads) if h.get("reply_key") == delivery.reply_key), _NOTHING)
+    error = f" ({head['error']})" if head.get("error") else ""
+    match delivery.state:
+        case DeliveryState.SENT:
+            return "it left"
+        case DeliveryState.FAILED:
+            return f"the channel did not take it{error}; a person is called"
+        case DeliveryState.UNKNOWN:
+            return f"nobody knows whether it arrived{error}; no machine sends it again, and a person is called"
+        case DeliveryState.REFUSED:
+            return f"{head.get('reason', 'its right died')}; it does not leave"
+        case DeliveryState.INTENT | DeliveryState.SENDING:
+            minutes = int(IN_HAND.total_seconds() // 60)
+            return f"in a post room's hands; unknown where nobody tells what became of it within {minutes} minutes"
+
+
+def told_of_change(place: Records, change: Change) -> str:
+    """What became of a change, in one line."""
+    said = {
+        ChangeState.DONE: f"it was made, under {change.by}'s name ({change.reference or 'no reference'})",
+        ChangeState.FAILED: "the system did not make it; a person is called",
+        ChangeState.UNKNOWN: "nobody knows whether it was made; no machine tries it again, and a person is called",
+        ChangeState.REFUSED: f"{_reason(place, change)}; it is not made",
+    }.get(change.state, "it is being carried out")
+    return visible(f"{change.state.value:<8} {change.action} for ticket {change.ticket}: {said}".replace("\n", " "))
+
+
+def _reason(place: Records, change: Change) -> str:
+    heads = [e.head for e in place.history.timeline(change.ticket) if e.kind is Kind.RIGHT_REFUSED]
+    return next((str(h["reason"]) for h in reversed(heads) if h.get("change") == change.key), "its order died")
+
+
+_NOTHING: Mapping[str, Any] = {}
+_ENDS = frozenset({Kind.RIGHT_REFUSED, Kind.DELIVERY_FAILED, Kind.DELIVERY_UNKNOWN})
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
