@@ -83,6 +83,7 @@ class Handler:
 
     async def catch_up(self) -> Handled:
         """Runs everything that waits, whoever filed it: after a crash, and as a sweep while serving."""
+        await self._forget_finished()
         tickets = self._intake.tickets_with_work()
         return Handled(tickets, sum([await self.drain(ticket) for ticket in tickets]))
 
@@ -110,6 +111,14 @@ class Handler:
                     return runs
                 await asyncio.sleep(0.05)
                 waited += 0.05
+
+    async def _forget_finished(self) -> None:
+        """Deletes what a kill left of runs whose event is settled: between the two no transaction reaches."""
+        left = {str(found.config["configurable"]["thread_id"]) async for found in self._saver.alist(None)}
+        for thread in sorted(left):
+            ticket, key = json.loads(thread)
+            if self._intake.is_settled(ticket, key):
+                await self._saver.adelete_thread(thread)
 
     async def _run(self, event: Event, lease: Lease) -> Event | None:
         """Runs one event, and returns the next that waits; None where none does, and the lease is given up."""

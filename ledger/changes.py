@@ -145,7 +145,7 @@ def judge(conn: Connection, held: Change, view: ReleaseView, now: datetime) -> M
     what = f"carry out {held.action}"
     if held.arguments.text is None:
         return Refusal(what, "erased", "its arguments have been erased")
-    arguments = json.loads(held.arguments.text)
+    arguments = _read(held.arguments.text)
     standing = register.current(conn, held.ticket)
     decided = event_at(conn, held.decided_by)
     order = ChangeOrder(
@@ -153,7 +153,7 @@ def judge(conn: Connection, held: Change, view: ReleaseView, now: datetime) -> M
         opening=held.opening,
         action=held.action,
         digest=digest_of(held.arguments.text),
-        account=str(arguments.get("account_id", "")) if isinstance(arguments, dict) else "",
+        account=str(arguments.get("account_id", "")),
         epoch=_told(decided, "epoch"),
         revision=_told(decided, "revision"),
         release=str(decided.head.get("release", "")) if decided else "",
@@ -210,6 +210,15 @@ def _approval(decided: Event | None, held: Change) -> ChangeApproval | None:
         by=decided.actor,
         expires_at=datetime.fromisoformat(str(decided.head["expires_at"])),
     )
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    """The arguments; none where somebody changed the text into something else, which the gate then refuses."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _told(event: Event | None, name: str) -> int:

@@ -223,6 +223,15 @@ class Intake:
                 conn, event.ticket, "event_given_up", review_id=self._store.new_id(), cause=seq, at=now
             )
 
+    def is_settled(self, ticket: str, key: str) -> bool:
+        """True where the worker needs no more of that event: it was handled or given up, or nobody knows it."""
+        with self._store.read() as conn:
+            event = by_key(conn, ticket, key)
+            if event is None:
+                return True
+            state = conn.execute(select(inbox.c.state).where(inbox.c.seq == event.seq)).scalar_one_or_none()
+            return state != "waiting"
+
     def failures(self, seq: int) -> int:
         """How often running an event has failed. UnknownEvent."""
         with self._store.read() as conn:

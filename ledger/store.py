@@ -249,7 +249,7 @@ def _named(error: BaseException | None) -> StoreBusy | StoreBroken:
 
 def _is_lock(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.OperationalError):
-        # The low byte is the primary code; extended codes say which kind of busy.
-        return (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        # The low byte is the primary code; extended codes say which kind of busy. Text that is no UTF-8 has no code.
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     # Postgres: serialisation failure, deadlock, lock not available.
     return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")

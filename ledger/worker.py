@@ -242,7 +242,7 @@ class WorkerLedger:
         with self._store.write(durable=True) as conn:
             now = self._store.now()
             self._write(conn, letter.ticket, also)
-            earlier = self._answered_before(conn, letter, reply_key)
+            earlier = self._answered_before(conn, letter, reply_key, now)
             if earlier is not None:
                 return earlier
             held = register.current(conn, letter.ticket)
@@ -255,12 +255,16 @@ class WorkerLedger:
             self._intend(conn, letter, body, reply_key, answer, now)
             return answer
 
-    def _answered_before(self, conn: Connection, letter: Letter, reply_key: str) -> Permit | Refusal | None:
+    def _answered_before(
+        self, conn: Connection, letter: Letter, reply_key: str, now: datetime
+    ) -> Permit | Refusal | None:
         what = f"send the {letter.piece.value}"
         held = letters.find(conn, reply_key)
         if held is not None:
             if (held.letter.ticket, held.letter.digest) != (letter.ticket, letter.digest):
-                return Refusal(what, "reply_key", "another text was proposed under this reply key")
+                other = Refusal(what, "reply_key", "another text was proposed under this reply key")
+                key = f"another/{letter.digest}/{reply_key}"
+                return letters.note_refusal(conn, letter.ticket, key, other, at=now, actor=ACTOR)
             proposed = events.event_at(conn, held.proposed_by)
             assert proposed is not None
             return Permit(Right(proposed.head["right"]), TABLE[Right(proposed.head["right"])].reason)
