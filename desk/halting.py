@@ -23,7 +23,7 @@ def halt(records: Records, family: str | None, by: str, reason: str, tell: Tell)
     _known(records, family, tell)
     done = records.people.halt(family, _sign(by, reason or "halted from the command line"))
     tell(
-        f"Halted: {done.family or 'all families'}, by {done.by}. Nothing more leaves by itself; people's own replies do."
+        f"Halted: {done.family or 'all families'}, by {done.by}. Nothing more leaves by itself; people's own replies and orders do."
     )
     return 0
 

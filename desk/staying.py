@@ -88,8 +88,11 @@ def _recover(records: Records, room: PostRoom, changes: ChangeRoom | None, tell:
     for delivery in room.recover(IN_HAND):
         if delivery.reply_key not in known:
             tell(told(records, delivery))
-    if changes:
-        changes.recover(IN_HAND)
+    if changes is not None:
+        doubted = {c.key for c in ChangeLedger(records.store).unknowns()}
+        for change in changes.recover(IN_HAND):
+            if change.key not in doubted:
+                tell(told_of_change(records, change))
 
 
 @contextmanager
@@ -153,4 +156,5 @@ _ENDS = frozenset({Kind.RIGHT_REFUSED, Kind.DELIVERY_FAILED, Kind.DELIVERY_UNKNO
 
 
 def counted(number: int, what: str) -> str:
+    """``1 letter``, ``2 letters``."""
     return f"{number} {what}{'' if number == 1 else 's'}"

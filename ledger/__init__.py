@@ -12,10 +12,12 @@ One store, and one object for each actor. What an actor may not do has no method
                                       revise_review. It cannot lower, approve, claim, hand back or halt.
     PeopleLedger(store)               what a named person decides: claim, release, approve, edit_and_approve,
                                       reject, answer_myself, change_lane, correct_triggers, route,
-                                      decide_action, hand_back, resolve, rate_packet, halt, resume, erase.
+                                      approve_change, decide_action, hand_back, resolve, rate_packet, halt, resume, erase.
                                       The only place where a lane falls.
     PostLedger(store)                 what the post room does: waiting, begin, sent, failed, unknown, recover,
-                                      delivery, unknowns
+                                      delivery, unknowns, in_hand
+    ChangeLedger(store)               what the room that carries changes out does: the same, for what a person
+                                      ordered: waiting, begin, done, failed, unknown, recover
     Reviews(store)                    reads for the operators' desk: open, of_ticket, all_of_ticket, get, due,
                                       drafts, counts
     History(store)                    reads for everybody: timeline, house_timeline, thread, ticket, register,

@@ -41,6 +41,14 @@ _TELLING: Mapping[Kind, tuple[str, ...]] = {
     Kind.LANE_RAISED: ("what", "lane", "epoch"),
     Kind.RIGHTS_GRANTED: ("lane", "epoch", "rights"),
     Kind.RIGHT_REFUSED: ("what", "rule", "reason"),
+    # What a person has to see first; the digest would fill the line.
+    Kind.DELIVERED: ("piece", "reply_key"),
+    Kind.DELIVERY_FAILED: ("piece", "error", "reply_key"),
+    Kind.DELIVERY_UNKNOWN: ("piece", "error", "reply_key"),
+    Kind.CHANGE_STARTED: ("action", "approved_by"),
+    Kind.CHANGE_DONE: ("action", "approved_by"),
+    Kind.CHANGE_FAILED: ("action", "error", "approved_by"),
+    Kind.CHANGE_UNKNOWN: ("action", "error", "approved_by"),
 }
 
 

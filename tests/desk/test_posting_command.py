@@ -22,6 +22,8 @@ from desk.staying import IN_HAND
 from desk.workplace import Workplace, open_workplace
 from guards.gate import Piece
 from ledger.intake import Intake
+from ledger.packet_pages import to_text
+from ledger.pages import latest_packet, timeline_text
 from tools.ticket_files import ticket_from_json
 
 RISKY = {
@@ -98,6 +100,18 @@ def test_a_channel_that_breaks_is_told_in_one_line(place: Workplace) -> None:
     told = swept(place, Channel(ConnectionError("secret words of a provider")))
     assert "nobody knows whether it arrived (ConnectionError)" in told
     assert "secret words" not in told
+
+
+def test_an_unknown_delivery_is_in_the_packet_and_in_the_timeline_that_a_person_reads(place: Workplace) -> None:
+    swept(place, Channel(ConnectionError("secret words of a provider")))
+    packet = latest_packet(place.reviews, "T-2")
+    assert packet is not None
+    assert "Nobody knows whether a text of ours arrived; no machine sends it again." in to_text(packet)
+    assert "not known whether it arrived" in to_text(packet)
+    told = timeline_text(place.history.timeline("T-2"), place.history.register("T-2"))
+    assert "delivery_unknown   piece notice; error ConnectionError" in told
+    review = place.reviews.of_ticket("T-2")
+    assert review is not None and review.due_at is not None
 
 
 def test_what_may_not_leave_any_more_is_told_with_its_reason(place: Workplace) -> None:
