@@ -45,11 +45,12 @@ def demo(
     import os
 
     from agent.model import ModelSettings
-    from desk.post import letters_into
+    from desk.post import forget_secret, letters_into
     from desk.records import read_release
     from evals.demo import run_demo
 
     def work() -> int:
+        forget_secret(os.environ)
         release = read_release(None)
         model = ModelSettings.from_environment(os.environ)
         return run_demo(cases, report, release, lambda store, folder: letters_into(folder, store, release), model)
@@ -364,8 +365,10 @@ def _rules(workspace: Path) -> Rules:
     """Release, company and model, without a ledger; says which mode answers, since that is all the output is worth."""
     import os
 
+    from desk.post import forget_secret
     from desk.workplace import open_rules
 
+    forget_secret(os.environ)
     rules = open_rules(_settings(workspace), os.environ)
     _notify(rules)
     _print(f"answered by: {rules.mode}")
@@ -375,8 +378,10 @@ def _rules(workspace: Path) -> Rules:
 def _open(workspace: Path) -> Workplace:
     import os
 
+    from desk.post import forget_secret
     from desk.workplace import open_workplace
 
+    forget_secret(os.environ)  # taken already by the one command that sends
     place = open_workplace(_settings(workspace), os.environ)
     _closing.callback(place.store.close)
     _notify(place.rules)

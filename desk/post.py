@@ -128,6 +128,11 @@ def channel_for(settings: Settings, env: MutableMapping[str, str], stream: TextI
             return ConsoleChannel(stream)
 
 
+def forget_secret(env: MutableMapping[str, str]) -> None:
+    """Takes the channel's secret out of the environment of a process that sends nothing, before a graph is built."""
+    ChannelCredential.take(env)
+
+
 def letters_into(folder: Path, store: Store, release: Release) -> list[Delivery]:
     """Delivers what waits as ``.eml`` files into a folder; for demonstrations, where no address is real."""
     channel = EmlChannel(folder, "support@lanewise.example")

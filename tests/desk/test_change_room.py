@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -148,6 +149,23 @@ def test_what_may_not_be_made_any_more_is_refused_and_the_system_not_asked(house
     house.view = replace(VIEW, version="2026-04-01")
     assert [c.state.value for c in room(house, system).run_waiting()] == ["refused"]
     assert system.made == []
+
+
+def test_two_rooms_at_once_make_each_change_once(house: House) -> None:
+    keys = [order(house, f"d-{n}", amount=10.0 + n) for n in range(6)]
+    system, together = System(), threading.Barrier(3)
+
+    def work() -> None:
+        running = room(house, system)
+        together.wait()
+        running.run_waiting()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(key for key, *_ in system.made) == sorted(keys)
 
 
 def _make_and_die(ledger_file: str, folder: str, moment: str) -> None:

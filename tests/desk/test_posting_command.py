@@ -175,6 +175,22 @@ def test_the_channels_secret_is_gone_before_anything_else_is_built(
     assert json.dumps(dict(os.environ)).count("made-up-secret") == 0
 
 
+def test_a_command_that_sends_nothing_drops_the_secret_before_a_graph_is_built(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANEWISE_CHANNEL_SECRET", "made-up-secret")
+    seen: list[str | None] = []
+    real = desk.workplace.open_workplace
+
+    def spying(*args: Any) -> Workplace:
+        seen.append(os.environ.get("LANEWISE_CHANNEL_SECRET"))
+        return real(*args)
+
+    monkeypatch.setattr(desk.workplace, "open_workplace", spying)
+    assert run("draft", given=json.dumps(RISKY)).exit_code == 0
+    assert seen == [None]
+
+
 def test_a_halt_holds_a_sweep_back(place: Workplace) -> None:
     halt(place, None, "Ada", "odd answers", lambda _: None)
     told = swept(place, Channel())

@@ -139,6 +139,16 @@ def test_a_letter_is_stopped_by_one_check_alone(scene: Scene, rule: str, monkeyp
     assert answered.rule == rule
 
 
+def test_a_person_who_raises_the_lane_kills_what_was_on_its_way_by_the_lower_one(scene: Scene) -> None:
+    key = answer(scene)
+    raised = scene.people.change_lane("T1", Lane.ASSISTED, scene.seen(), scene.sign(reason="this needs a look"))
+    assert raised.register.lane is Lane.ASSISTED
+    assert isinstance(scene.post.begin(key, VIEW), Refusal)
+    lowered = scene.people.change_lane("T1", Lane.AUTONOMOUS, scene.seen(), scene.sign())
+    assert lowered.register.lane is Lane.AUTONOMOUS
+    assert isinstance(scene.post.begin(key, VIEW), Refusal), "a right that was dead stays dead"
+
+
 # --- the ledger's own binding ---
 
 

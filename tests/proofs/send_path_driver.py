@@ -50,8 +50,9 @@ WORKERS = 2
 TICKET = "T1"
 ANSWER, DRAFT = "Open Admin, then Audit.", "We are sorry about the invoice."
 REFUND = {"account_id": "A-1001", "amount": 80.0, "currency": "EUR", "reason": "INC-2331"}
-KINDS = ("answer", "approved", "notice", "change")
-"""What leaves: the assistant's answer, a text that a person approved, a notice, and a change that a person ordered."""
+KINDS = ("answer", "approved", "notice", "change", "recovery")
+"""What leaves: the assistant's answer, a text that a person approved, a notice, a change that a person ordered; and an
+answer that an earlier kill left in the post room's hands, so that the recovery is killed too."""
 PATH = (
     *("ledger/worker.py", "ledger/people.py", "ledger/deciding.py", "ledger/letters.py", "ledger/outbox.py"),
     *("ledger/changes.py", "ledger/changing.py", "ledger/moment.py", "ledger/events.py", "ledger/store.py"),
@@ -102,7 +103,7 @@ def prepare(folder: Path, kind: str) -> None:
     worker = WorkerLedger(store)
     seq = Intake(store).receive(message()).seq
     Intake(store).mark_handled(seq)
-    lane = {"answer": 1, "notice": 3, "approved": 2, "change": 3}[kind]
+    lane = {"answer": 1, "notice": 3, "approved": 2, "change": 3, "recovery": 1}[kind]
     families = {"families": ["documentation"], "lane": lane}
     worker.open_answer(TICKET, seq, lane, also=[Entry(Kind.LANE_ASSIGNED, "m1/lane", families)])
     if kind == "approved":
@@ -111,6 +112,9 @@ def prepare(folder: Path, kind: str) -> None:
         facts = Facts((Fact("account.id", "A-1001", Standing.CONFIRMED, "accounts", DAY),))
         worker.record(TICKET, Kind.FACTS_GATHERED, "m1/facts", {}, {"facts": facts.to_json()})
         worker.open_action(TICKET, seq, lane, "state_change")
+    if kind == "recovery":
+        propose(worker, ANSWER, Piece.ANSWER)
+        PostLedger(store).begin("the-key", VIEW)
     store.forget_erased()  # so that the one file is all of it
     store.close()
 
@@ -119,12 +123,12 @@ def act(store: Store, kind: str, out: Logged) -> None:
     """The whole send path of one effect; run again after a kill it goes on, as the machine and a second click do."""
     worker, people, sign = WorkerLedger(store), PeopleLedger(store), Signature("maria", "read the thread", "d-1")
     register = worker.register(TICKET)
-    if kind in ("answer", "notice"):
-        body, piece = (ANSWER, Piece.ANSWER) if kind == "answer" else (NOTICE, Piece.NOTICE)
-        letter = Letter(
-            TICKET, piece, digest_of(body), "ada@example.com", register.epoch, register.revision, VIEW.version
-        )
-        assert isinstance(worker.propose(letter, body, reply_key="the-key", view=VIEW), Permit)
+    if kind == "recovery":
+        PostRoom(PostLedger(store), History(store), out, lambda: VIEW).recover()
+    if kind == "notice":
+        propose(worker, NOTICE, Piece.NOTICE)
+    elif kind in ("answer", "recovery"):
+        propose(worker, ANSWER, Piece.ANSWER)
     elif kind == "approved":
         review = Reviews(store).all_of_ticket(TICKET)[0]
         seen = Seen(register.epoch, register.revision, digest_of(DRAFT))
@@ -136,6 +140,13 @@ def act(store: Store, kind: str, out: Logged) -> None:
         ChangeRoom(ChangeLedger(store), out, lambda: VIEW).run_waiting()
     else:
         PostRoom(PostLedger(store), History(store), out, lambda: VIEW).deliver_waiting()
+
+
+def propose(worker: WorkerLedger, body: str, piece: Piece) -> None:
+    """What the assistant's steps do, and do again."""
+    held = worker.register(TICKET)
+    letter = Letter(TICKET, piece, digest_of(body), "ada@example.com", held.epoch, held.revision, VIEW.version)
+    assert isinstance(worker.propose(letter, body, reply_key="the-key", view=VIEW), Permit)
 
 
 def _action(store: Store, opening: int) -> int:
@@ -184,7 +195,7 @@ def effects(folder: Path, kind: str, out: Logged) -> list[bool]:
             if (folder / "changes").exists()
             else []
         )
-    body = {"answer": ANSWER, "approved": DRAFT, "notice": NOTICE}[kind]
+    body = {"approved": DRAFT, "notice": NOTICE}.get(kind, ANSWER)
     return [words_of(mail.read_bytes()) == body for mail in (folder / "outbox").glob("[!.]*.eml")]
 
 
