@@ -58,6 +58,11 @@ WHY: Mapping[str, Why] = {
         "Find out from the channel whether the text arrived, and decide whether somebody sends it anew.",
         "whether the text quoted below reached its reader",
     ),
+    "delivery_cleared": Why(
+        "A text of ours of which nobody knew has arrived after all.",
+        "Decide how the thread goes on.",
+        "whether somebody sent the text anew meanwhile",
+    ),
     "delivery_failed": Why(
         "The channel did not take a text of ours: it has not arrived.",
         "Decide how the text reaches its reader, or whether another way is needed.",
@@ -73,6 +78,11 @@ WHY: Mapping[str, Why] = {
         "Look it up in the system that makes the change, and say here whether it was done.",
         "whether the change stands in that system",
     ),
+    "change_cleared": Why(
+        "A change of which nobody knew was carried out after all.",
+        "Decide how the thread goes on.",
+        "whether somebody made the change anew meanwhile",
+    ),
     "change_failed": Why(
         "The system did not take a change that a person ordered: nothing was changed by it.",
         "Decide whether it is ordered anew, done elsewhere, or refused.",
@@ -84,7 +94,7 @@ WHY: Mapping[str, Why] = {
         "whether the order would still fit",
     ),
 }
-"""Each reason for which ``reviews.call_a_person`` is called."""
+"""Each reason for which ``reviews`` calls a person, or tells one who was called before."""
 
 _OTHER = Why(
     "A machine failed at this.", "Read the timeline, and decide how it goes on.", "what else the failure left undone"

@@ -102,7 +102,9 @@ class ChangeLedger:
             changes.move(conn, key, ChangeState.DONE, now, reference=keepable(reference)[:300])
             # By the person's decision, which ordered the change for this very action.
             conn.execute(update(openings).where(openings.c.id == held.opening).values(state="closed"))
-            self._tell(conn, held, Kind.CHANGE_DONE, "done", now)
+            seq = self._tell(conn, held, Kind.CHANGE_DONE, "done", now)
+            if held.state is ChangeState.UNKNOWN:
+                reviews.tell_a_person(conn, held.ticket, "change_cleared", cause=seq, at=now)
 
     def failed(self, key: str, error: str) -> None:
         """The system said that it did not make it; a person is called. UnknownChange, WrongState."""

@@ -95,7 +95,9 @@ class PostLedger:
             if held is None:
                 return
             letters.move(conn, reply_key, DeliveryState.SENT, now, provider_ref=provider_ref)
-            self._tell(conn, held, Kind.DELIVERED, "delivered", now)
+            seq = self._tell(conn, held, Kind.DELIVERED, "delivered", now)
+            if held.state is DeliveryState.UNKNOWN:
+                reviews.tell_a_person(conn, held.letter.ticket, "delivery_cleared", cause=seq, at=now)
 
     def failed(self, reply_key: str, error: str) -> None:
         """The channel said that it did not take it; a person is called. UnknownLetter, WrongState."""

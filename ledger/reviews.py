@@ -329,6 +329,13 @@ def call_a_person(conn: Connection, ticket: str, why: str, *, review_id: str, ca
     return get(conn, review_id)
 
 
+def tell_a_person(conn: Connection, ticket: str, why: str, *, cause: int, at: datetime) -> None:
+    """Puts what has come about into the open review's packet; nothing where nobody is asked just now."""
+    held = open_review_of(conn, ticket)
+    if held is not None:
+        _tell_too(conn, held, why, cause, at)
+
+
 def _tell_too(conn: Connection, held: Review, why: str, cause: int, at: datetime) -> Review:
     """Puts what failed into the open review's packet. Its draft, and how fresh that is, stay as they were."""
     key = own_key(f"called/{cause}")

@@ -82,6 +82,17 @@ def test_telling_of_a_failure_does_not_freshen_a_draft_that_was_stale(scene: Sce
     assert told.id == review.id and told.stale
 
 
+def test_a_late_answer_of_the_channel_is_told_in_the_packet_that_said_nobody_knows(scene: Scene) -> None:
+    on_its_way(scene)
+    scene.post.recover()
+    scene.post.sent("T1/answer", "late")
+    [review] = scene.reviews.open()
+    assert review.packet is not None
+    page = to_text(review.packet)
+    assert "A text of ours of which nobody knew has arrived after all." in page
+    assert "not known whether it arrived" not in page
+
+
 def test_one_cause_is_told_once(scene: Scene) -> None:
     scene.receive()
     for _ in range(2):

@@ -330,6 +330,8 @@ def test_a_late_answer_clears_an_unknown_up(scene: Scene) -> None:
     room(scene).recover()
     room(scene).done(key, "RF-late")
     assert room(scene).change(key).state is ChangeState.DONE
+    [review] = scene.reviews.open()
+    assert review.packet is not None and "was carried out after all" in to_text(review.packet)
     assert scene.worker.register("T1").actions == ()
 
 
