@@ -13,7 +13,7 @@ from guards.lanes import Lane
 from ledger import lease as lease_room
 from ledger import register, reviews
 from ledger.errors import BadMessage, KeyReused, UnknownEvent
-from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, event_at, next_waiting, own_key
+from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, event_at, next_waiting, own_key
 from ledger.store import Store
 from ledger.tables import inbox, tickets
 from ledger.tables import reviews as reviews_table
