@@ -25,7 +25,7 @@ from ledger.store import Store, open_store
 from tools.sandbox import SandboxCompany
 from tools.systems import Article, Audience, Hit, Knowledge
 
-BASES = ("audit-logs-where", "polite-limit-favour", "admin-locked-out")
+BASES = ("audit-logs-where", "nonstandard-overage", "admin-locked-out")
 """The packaged cases that texts are appended to: of lane 1, 2 and 3."""
 PIECES = {1: {"answer", "question", "closing"}, 2: {"notice"}, 3: {"notice"}}
 """What may be said to the customer from each lane without a person."""
