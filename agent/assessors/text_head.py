@@ -43,7 +43,9 @@ _KEEP_CHARS: Final = 6_000
 _PASSAGE_WORDS: Final = 150
 _SENTENCE_CHARS: Final = 400
 _MAX_SENTENCES: Final = 120
+_BEGINNINGS: Final = 8
 
+_PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n\s*")
 _BREAK: Final = re.compile(r"(?<=[.!?…])[\"')\]]*\s+|[\r\n]\s*")
 
 
@@ -96,11 +98,21 @@ def split_windows(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int
     for begin, end in ends:
         found = list(_sentences(text, begin, end))
         passages += _packed(text, found)
-        run = max(1, -(-len(found) * len(ends) // _MAX_SENTENCES))
-        # Many scraps are read in groups, so that none is left out.
-        groups = [found[at : at + run] for at in range(0, len(found), run)]
-        sentences += [(group[0][0], group[-1][1]) for group in groups]
+        # The first are read one by one however many follow; of more, scraps are read in groups, so that none is left out.
+        alone = _MAX_SENTENCES // (2 * len(ends))
+        run = max(1, -(-len(found[alone:]) // alone))
+        groups = [found[at : at + run] for at in range(alone, len(found), run)]
+        sentences += [*found[:alone], *((group[0][0], group[-1][1]) for group in groups)]
     return passages, sentences, truncated
+
+
+def beginnings(text: str, passages: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Each passage as it was before its later paragraphs, the first eight: what somebody adds below must not drown it."""
+    found = []
+    for start, stop in passages:
+        breaks = [m.start() for m in _PARAGRAPH.finditer(text, start, stop)]
+        found += [(start, start + len(text[start:end].rstrip())) for end in breaks]
+    return [span for span in dict.fromkeys(found) if span[1] > span[0]][:_BEGINNINGS]
 
 
 def _packed(text: str, sentences: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -152,16 +164,19 @@ class TextHead:
         passages, sentences, truncated = split_windows(text)
         if not passages:
             return _nothing(heads, truncated)
-        spans = passages + [s for s in sentences if s not in passages]
+        wide = list(dict.fromkeys([*passages, *beginnings(text, passages)]))
+        spans = wide + [s for s in sentences if s not in wide]
         z = self._logits(heads, [text[a:b] for a, b in spans])
-        for n, passage in enumerate(passages):
+        for n, passage in enumerate(wide):
             if passage not in sentences:  # several sentences: calibrated apart from single ones
                 z[n] += heads.longer
         # A sentence alone lacks its context, so it must be clearer than a passage to count.
         shifted = z.copy()
-        shifted[len(passages) :] -= heads.sentence_shift * heads.slope
+        shifted[len(wide) :] -= heads.sentence_shift * heads.slope
         best = _probability(shifted.max(axis=0))
-        whole = _softmax(z[0, _NEEDS])
+        # A decision that is asked for stays asked for, whatever stands below it.
+        first = [z[n, _NEEDS] for n, span in enumerate(wide) if span[0] == passages[0][0]]
+        whole = _softmax(max(first, key=lambda row: (int(row.argmax()) == NEEDS.index("decision"), row is first[0])))
         levels: dict[str, Level] = {}
         scores: dict[str, tuple[float, float]] = {}
         windows: dict[str, str] = {}

@@ -11,7 +11,7 @@ import pytest
 
 from agent.assessors import encoder, text_head
 from agent.assessors.encoder import WEIGHTS, TextEncoder, fingerprint
-from agent.assessors.text_head import TRIGGERS, HeadReading, TextHead, split_windows
+from agent.assessors.text_head import TRIGGERS, HeadReading, TextHead, beginnings, split_windows
 
 RISK = tuple(t for t in TRIGGERS if t != "missing_context")
 
@@ -191,6 +191,30 @@ def test_windows_cover_a_message_once() -> None:
     assert [text[a:b] for a, b in sentences] == ["One.", "Two is longer!", "Three?", "Four"]
     assert passages == [(0, len(text))]
     assert not truncated
+
+
+def test_a_message_is_also_read_as_it_was_before_its_later_paragraphs() -> None:
+    text = "One. Two.\n\nThree.\n \nFour."
+    passages, _, _ = split_windows(text)
+    assert [text[a:b] for a, b in beginnings(text, passages)] == ["One. Two.", "One. Two.\n\nThree."]
+    assert len(beginnings("a\n\n" * 400, split_windows("a\n\n" * 400)[0])) == 8
+
+
+def test_the_first_sentences_are_read_alone_however_many_follow() -> None:
+    few = "The bill is wrong. I am furious."
+    _, alone, _ = split_windows(few)
+    _, among, _ = split_windows(f"{few}\n\n" + "Nothing else. " * 500)
+    assert set(alone) <= set(among)
+    assert len(among) <= 120
+
+
+@pytest.mark.parametrize("below", ["Nothing else. " * 40, "Where is the page for labels?", "Thanks!\n\nBye.\n\nAna"])
+def test_what_stands_below_a_message_does_not_drown_it(head: TextHead, below: str) -> None:
+    order = ("low", "medium", "high")
+    text = "The sync has failed three times and my boss is furious."
+    before, after = head.judge(text), head.judge(f"{text}\n\n{below}")
+    assert before.levels["customer_pressure"] == "high"
+    assert [t for t in TRIGGERS if order.index(after.levels[t]) < order.index(before.levels[t])] == []
 
 
 def test_weights_are_small_and_whole() -> None:
