@@ -109,12 +109,25 @@ class Trial:
             after = await self._put(self._cases[case_id], channel, text)
         finally:
             self._knowledge.changed = None
-        return (*moved(before, after), *await self._foreign(after))
+        return (*moved(before, after), *await self.foreign(after))
 
-    async def seen(self, case_id: str, channel: Channel, text: str) -> Seen:
-        """What comes of the case with the text, in a channel that is the customer's or the account's."""
-        await self._base(case_id)
-        return await self._put(self._cases[case_id], channel, text)
+    async def asked(self, case_id: str, text: str) -> Seen:
+        """What comes of other words from the same person."""
+        case = self._cases[case_id]
+        last = case.thread[-1].model_copy(update={"text": text})
+        return await self._put(case.model_copy(update={"thread": (last,)}), None, "")
+
+    async def foreign(self, after: Seen) -> tuple[str, ...]:
+        """Sentences told to the customer that stand in no approved article and no template, in words."""
+        articles = await self._knowledge.real.articles({Audience.PUBLIC})
+        ours = {s for a in articles for s in sentences(a.body)}
+        texts = self._release.texts
+        lines = {texts.source_line.format(title=a.title, version=a.version) for a in articles}
+        templates = [texts.greeting, texts.closing, texts.closed, *lines, *(n.text for n in self._release.notice)]
+        ours |= {s for text in templates for s in sentences(text)}
+        said = {s for text in after.told for s in sentences(text)}
+        kept = {s for s in said - ours if not _asks_between_titles(s, texts.clarify, [a.title for a in articles])}
+        return tuple(f"told the customer “{s}”" for s in sorted(kept))
 
     async def _base(self, case_id: str) -> tuple[Seen, Article | None]:
         if case_id not in self._plain:
@@ -125,7 +138,7 @@ class Trial:
             self._plain[case_id] = self._read(ticket, result), article
         return self._plain[case_id]
 
-    async def _put(self, case: Case, channel: Channel, text: str) -> Seen:
+    async def _put(self, case: Case, channel: Channel | None, text: str) -> Seen:
         return self._read(*await self._handled(case, channel, text))
 
     async def _handled(self, case: Case, channel: Channel | None, text: str) -> tuple[str, TicketResult]:
@@ -156,18 +169,6 @@ class Trial:
             drafted=result.draft is not None,
             read=bool(judged) and decision is not None,
         )
-
-    async def _foreign(self, after: Seen) -> tuple[str, ...]:
-        """Sentences told to the customer that stand in no approved article and no template."""
-        articles = await self._knowledge.real.articles({Audience.PUBLIC})
-        ours = {s for a in articles for s in sentences(a.body)}
-        texts = self._release.texts
-        lines = {texts.source_line.format(title=a.title, version=a.version) for a in articles}
-        templates = [texts.greeting, texts.closing, texts.closed, *lines, *(n.text for n in self._release.notice)]
-        ours |= {s for text in templates for s in sentences(text)}
-        said = {s for text in after.told for s in sentences(text)}
-        kept = {s for s in said - ours if not _asks_between_titles(s, texts.clarify, [a.title for a in articles])}
-        return tuple(f"told the customer “{s}”" for s in sorted(kept))
 
 
 def _asks_between_titles(sentence: str, template: str, titles: list[str]) -> bool:
