@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench record format clean help
+.PHONY: demo test check bench peers record format clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -36,6 +36,9 @@ check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tes
 bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
 	@$(BIN)/python -m evals.bench
 	@$(BIN)/python -m evals.speed
+
+peers: $(VENV)/.dev  ## other people's attack suites through our gateway, each in an environment of its own
+	@$(BIN)/python -m evals.peers
 
 record: $(VENV)/.dev  ## record the cassettes again from OPENAI_BASE_URL and LANEWISE_MODEL
 	@$(BIN)/python -m evals.record

@@ -27,7 +27,10 @@ ATTACK_CASES = "LANEWISE_ATTACK_CASES"
 def main(arguments: Sequence[str], suites: Mapping[str, Callable[[argparse.Namespace], Part]] | None = None) -> int:
     """Runs the chosen suites, all without a choice, and writes their rows."""
     suites = suites if suites is not None else SUITES
-    chosen = _parser(suites).parse_args(arguments)
+    parser = _parser(suites)
+    chosen = parser.parse_args(arguments)
+    if strange := sorted(set(chosen.suites) - set(suites)):
+        parser.error(f"there is no suite {', '.join(strange)}; there are {', '.join(suites)}")
     parts, failed = [], []
     for name in chosen.suites or suites:
         _say(f"{name} …")
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str], suites: Mapping[str, Callable[[argparse.Names
 
 def _parser(suites: Mapping[str, object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals.peers")
-    parser.add_argument("suites", nargs="*", choices=[*suites, []], help="all without a choice")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suites)}; all without a choice")
     parser.add_argument("--environments", type=Path, default=ROOT / ".lanewise" / "peers", help="where they are made")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--most", type=int, default=None, help="pairs of a suite, or strings, at most")

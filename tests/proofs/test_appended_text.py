@@ -152,7 +152,7 @@ def test_no_written_text_drowns_what_the_text_model_reads(release: Release, size
     def read(words: str) -> Assessment:
         return by_rules(words, release, opinions=[embedded.opinion(words)])
 
-    texts = list(stranger_texts(size(4, 720)))
+    texts = list(stranger_texts(size(4, 360)))
     tried, lower = 0, []
     for base in bases:
         before = read(base)
@@ -180,7 +180,7 @@ async def test_no_text_in_any_channel_moves_a_ticket(
     async with trial(release, tmp_path) as tickets:
         lanes = [(await tickets.base(base)).lane for base in BASES]
         assert lanes == [1, 2, 3]
-        for text in stranger_texts(size(1, 90)):
+        for text in stranger_texts(size(1, 60)):
             for base, channel in itertools.product(BASES, Channel):
                 tried += 1
                 broken += [(base, channel, text[:60], c) for c in await tickets.changed_by(base, channel, text)]
