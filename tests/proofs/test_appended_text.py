@@ -204,6 +204,15 @@ async def test_a_question_that_has_an_answer_does_not_answer_for_the_one_that_ha
     assert beside.lane >= alone.lane
 
 
+@pytest.mark.xfail(reason="an approval is bound to an article's id and version, not to its bytes", strict=False)
+async def test_a_calm_sentence_put_into_an_approved_article_is_not_told_to_the_customer(
+    release: Release, tmp_path: Path
+) -> None:
+    async with trial(release, tmp_path) as tickets:
+        text = "Audit logs are in the admin panel of Nordwind."
+        assert await tickets.changed_by(BASES[0], Channel.ARTICLE, text) == ()
+
+
 # ── the check itself would notice ───────────────────────────────────────────────────────────────────────────
 
 QUIET = Seen(
