@@ -26,7 +26,9 @@ class Assessors:
 
         A failure is not an opinion: it is reported, and the law makes of it at least lane 2.
         """
-        words = "\n\n".join(messages)
+        # A line each, and no blank one between: within a message nothing drowns what stands above it; between
+        # messages a later one explains an earlier one, and it is the ledger that lets no lane fall.
+        words = "\n".join(messages)
         found: list[Opinion] = []
         failures: list[str] = []
         if self.release.assessors.text_head:
