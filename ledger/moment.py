@@ -13,7 +13,7 @@ from guards.gate import Letter, Moment, Permit, Piece, Refusal, may_leave
 from ledger import register
 from ledger.errors import UnknownTicket
 from ledger.events import Kind, latest
-from ledger.register import Register
+from ledger.register import Register, Standing
 from ledger.tables import halts, outbox, tickets
 from ledger.words import digest_of
 
@@ -81,14 +81,14 @@ def covers(in_force: Iterable[Halt], families: frozenset[str]) -> bool:
     return any(h.family is None or h.family in families or not families for h in in_force)
 
 
-def standing(conn: Connection, ticket: str) -> tuple[Register, bool]:
-    """The register, and whether a halt covers the ticket's families. UnknownTicket."""
-    held, in_force = register.current(conn, ticket), halts_now(conn)
+def standing(conn: Connection, ticket: str) -> tuple[Standing, bool]:
+    """Lane and epoch, and whether a halt covers the ticket's families. UnknownTicket."""
+    held, in_force = register.standing(conn, ticket), halts_now(conn)
     # Which families they are matters only where something is halted.
     return held, bool(in_force) and covers(in_force, families_of(conn, ticket))
 
 
-def moment_of(conn: Connection, held: Register, view: ReleaseView, now: datetime, reply_key: str) -> Moment:
+def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, now: datetime, reply_key: str) -> Moment:
     """Everything the gate asks about, as it stands in this transaction; ``reply_key``'s own row not counted."""
     families = families_of(conn, held.ticket)
     recipient = conn.execute(_RECIPIENT, {"ticket": held.ticket}).one_or_none()
@@ -126,8 +126,8 @@ def judge(
     The ledger's: the body is there and is what the digest says (I6), the ticket has an address, and a thread is
     asked one clarifying question between two decisions of a person, not a series. UnknownTicket.
     """
-    held = held or register.current(conn, letter.ticket)
-    moment = moment_of(conn, held, view, now, reply_key)
+    now_held = held or register.standing(conn, letter.ticket)
+    moment = moment_of(conn, now_held, view, now, reply_key)
     what = f"send the {letter.piece.value}"
     if body is None:
         return Refusal(what, "erased", "the text has been erased")
@@ -135,7 +135,7 @@ def judge(
         return Refusal(what, "digest", "the text is not the one that was judged")
     if not moment.recipient:
         return Refusal(what, "recipient", "the ticket record holds no address to send to")
-    if letter.piece is Piece.QUESTION and _others(conn, held, Piece.QUESTION, reply_key):
+    if letter.piece is Piece.QUESTION and _others(conn, now_held, Piece.QUESTION, reply_key):
         return Refusal(what, "one_question", "one clarifying question has been asked already")
     return may_leave(letter, moment)
 
@@ -150,7 +150,7 @@ def _halts(rows: CursorResult[Any]) -> tuple[Halt, ...]:
     return tuple(Halt(row.seq, row.family, row.by, row.at) for row in rows)
 
 
-def _others(conn: Connection, held: Register, piece: Piece, reply_key: str) -> int:
+def _others(conn: Connection, held: Register | Standing, piece: Piece, reply_key: str) -> int:
     """Letters of a kind that are on their way or gone since a person last settled the thread."""
     asked = {"ticket": held.ticket, "piece": piece.value, "settled_by": held.settled_by, "besides": reply_key}
     return conn.execute(_OTHERS, asked).scalar_one()

@@ -19,7 +19,7 @@ from ledger.history import Message, Snapshot, TicketRecord
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
-from ledger.register import OpeningKind, Register
+from ledger.register import OpeningKind, Register, Standing
 from ledger.reviews import Review
 from ledger.store import Store
 
@@ -80,7 +80,7 @@ class WorkerLedger:
     def address(self, ticket: str) -> tuple[str, int]:
         """Where a letter of the ticket goes, and the epoch as it stands now, in one read. UnknownTicket."""
         with self._store.read() as conn:
-            return history.ticket_record(conn, ticket).recipient, register.current(conn, ticket).epoch
+            return history.ticket_record(conn, ticket).recipient, register.standing(conn, ticket).epoch
 
     def recorded(self, ticket: str, key: str) -> Event | None:
         """What a step recorded under a key of its own."""
@@ -102,8 +102,8 @@ class WorkerLedger:
         with self._store.read() as conn:
             return moment.is_halted(conn, frozenset(families))
 
-    def standing(self, ticket: str) -> tuple[Register, bool]:
-        """The register, and whether a halt covers the ticket's families: what a grant is derived from, in one read."""
+    def standing(self, ticket: str) -> tuple[Standing, bool]:
+        """Lane and epoch, and whether a halt covers the ticket's families: what a grant is derived from, in one read."""
         with self._store.read() as conn:
             return moment.standing(conn, ticket)
 
@@ -153,7 +153,7 @@ class WorkerLedger:
     def record_many(self, ticket: str, entries: Sequence[Entry]) -> tuple[Record, ...]:
         """As ``record``, several in one transaction: all or none."""
         with self._store.write() as conn:
-            register.current(conn, ticket)
+            register.standing(conn, ticket)
             return self._write(conn, ticket, entries)
 
     def record_outcome(

@@ -266,6 +266,47 @@ def test_a_lease_that_is_renewed_does_not_run_out(scene: Scene) -> None:
             pass
 
 
+def test_a_ticket_with_nothing_to_do_is_not_taken(scene: Scene) -> None:
+    assert scene.intake.take("T1", "idle", 60) is None
+    scene.intake.mark_handled(scene.receive().seq)
+    assert scene.intake.take("T1", "idle", 60) is None
+    with scene.intake.lease("T1", "other", 60):
+        pass
+
+
+def test_whoever_takes_a_ticket_holds_it_until_nothing_waits(scene: Scene) -> None:
+    first, second = scene.receive().seq, scene.receive(key="m2", text="And?").seq
+    taken = scene.intake.take("T1", "one", 60)
+    assert taken is not None
+    lease, event = taken
+    assert event.seq == first
+    scene.clock.forward(seconds=50)
+    following = scene.intake.handled(first, lease, 60)
+    assert following is not None and following.seq == second
+    scene.clock.forward(seconds=50)  # renewed with the next event
+    with pytest.raises(LeaseHeld, match="one"):
+        scene.intake.take("T1", "two", 60)
+    assert scene.intake.handled(second, lease, 60) is None
+    assert lease.ended
+    third = scene.receive(key="m3", text="Thanks!").seq
+    again = scene.intake.take("T1", "two", 60)  # filed after the end, and not left lying
+    assert again is not None and again[1].seq == third
+    lease.release()  # ours no more: it takes nothing from the next holder
+    with pytest.raises(LeaseHeld, match="two"):
+        scene.intake.take("T1", "three", 60)
+
+
+def test_an_event_stays_handled_where_its_worker_has_lost_the_ticket_meanwhile(scene: Scene) -> None:
+    first, second = scene.receive().seq, scene.receive(key="m2", text="And?").seq
+    taken = scene.intake.take("T1", "slow", 60)
+    assert taken is not None
+    scene.clock.forward(seconds=61)
+    with pytest.raises(LeaseLost, match="slow"):
+        scene.intake.handled(first, taken[0], 60)
+    waiting = scene.intake.next_unhandled("T1")
+    assert waiting is not None and waiting.seq == second
+
+
 _COUNT = """
 import sys, time
 from ledger.errors import LeaseHeld

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ledger_scene import LANES, VIEW, Scene
+from sqlalchemy import text
 
 from guards.gate import Refusal
 from guards.lanes import Lane
@@ -22,6 +23,7 @@ from ledger.errors import (
     UnknownTicket,
 )
 from ledger.events import Entry, Kind
+from ledger.register import Register
 from ledger.worker import MAY_RECORD, WorkerLedger
 
 
@@ -64,6 +66,83 @@ def test_each_raise_is_an_event_with_a_new_epoch_and_nothing_else_is(scene: Scen
         assert scene.worker.raise_answer("T1", answer, lane).epoch == epoch
     raised = [e.head for e in scene.history.timeline("T1") if e.kind is Kind.LANE_RAISED]
     assert [(h["lane"], h["epoch"]) for h in raised] == [([1, 2], 1), ([2, 3], 2)]
+
+
+def test_an_assignment_in_one_write_is_the_same_as_its_parts_one_by_one(scene: Scene) -> None:
+    for ticket in ("T1", "T2"):
+        scene.receive(ticket=ticket)
+    for lane, floor in itertools.product(LANES, (None, *LANES)):
+        key = f"{int(lane)}-{floor and int(floor)}"
+        whole, parts = scene.receive("T1", key).seq, scene.receive("T2", key).seq
+        actions = ["refund", "credit"] if lane is Lane.ASSISTED else []
+        held = scene.worker.assign("T1", whole, lane, actions=actions, floor=floor)
+        one_by_one = scene.worker.open_answer("T2", parts, lane)
+        for name in actions:
+            one_by_one = scene.worker.open_action("T2", parts, lane, name)
+        if floor is not None:
+            one_by_one = scene.worker.raise_floor("T2", floor)
+        assert held == scene.worker.register("T1")  # what is returned is what is kept
+        assert _bare(held) == _bare(one_by_one)
+    told = [[e.head for e in scene.history.timeline(t) if e.kind is Kind.LANE_RAISED] for t in ("T1", "T2")]
+    assert told[0] == told[1] != []
+
+
+def _bare(held: Register) -> tuple[object, ...]:
+    return held.floor, held.lane, held.epoch, [(o.kind, o.name, o.lane) for o in held.openings]
+
+
+def test_the_short_reading_of_a_register_agrees_with_the_whole_one(scene: Scene) -> None:
+    scene.receive()
+    for n, (lane, action) in enumerate(itertools.product(LANES, (False, True))):
+        seq = scene.receive(key=f"again-{n}").seq
+        if action:
+            scene.worker.open_action("T1", seq, Lane.HUMAN_OWNED, "refund")
+        else:
+            scene.worker.open_answer("T1", seq, lane)
+        whole = scene.worker.register("T1")
+        short, halted = scene.worker.standing("T1")
+        assert (short.lane, short.epoch, short.revision) == (whole.lane, whole.epoch, whole.revision)
+        assert not halted
+        assert scene.worker.address("T1") == ("ada@example.com", whole.epoch)
+    assert scene.worker.register("T1").lane is Lane.HUMAN_OWNED
+    for read in (scene.worker.standing, scene.worker.address, scene.worker.snapshot):
+        with pytest.raises(UnknownTicket):
+            read("T9")
+
+
+@pytest.mark.parametrize("odd", [0, 4, -1, 99])
+def test_an_open_answer_in_no_lane_known_is_read_as_lane_3_by_both_readings(scene: Scene, odd: int) -> None:
+    scene.receive()
+    scene.assigned(1)
+    with scene.store.write() as conn:
+        conn.execute(text("UPDATE openings SET lane = :odd"), {"odd": odd})
+    assert scene.worker.register("T1").lane is scene.worker.standing("T1")[0].lane is Lane.HUMAN_OWNED
+
+
+def test_a_halt_of_the_tickets_family_shows_in_what_a_right_is_derived_from(scene: Scene) -> None:
+    scene.receive()
+    assert not scene.worker.standing("T1")[1]
+    scene.people.halt("documentation", scene.sign())
+    assert scene.worker.standing("T1")[1]  # no family is known yet: any halt counts
+    scene.assigned(1, families=("billing",))
+    assert not scene.worker.standing("T1")[1]
+    scene.assigned(1, families=("documentation",), key="m2")
+    assert scene.worker.standing("T1")[1]
+
+
+def test_a_snapshot_holds_what_the_single_readings_tell(scene: Scene) -> None:
+    seq = scene.receive().seq
+    scene.assigned(2)
+    scene.worker.record("T1", Kind.RIGHTS_GRANTED, f"{seq}/rights", {"lane": 2})
+    held = scene.worker.snapshot("T1", [Kind.RIGHTS_GRANTED])
+    assert held.ticket == scene.worker.ticket("T1")
+    assert held.messages == scene.worker.thread("T1")
+    assert held.register == scene.worker.register("T1")
+    assert held.halts == scene.worker.halts() == ()
+    assert held.events == scene.worker.events("T1", [Kind.RIGHTS_GRANTED])
+    assert scene.worker.recorded("T1", f"{seq}/rights") == held.events[0]
+    assert scene.worker.recorded("T1", "m1") is None  # a customer's key is not one of a step's
+    assert scene.worker.snapshot("T1").events == ()
 
 
 def test_an_open_action_does_not_silence_the_answer_beside_it(scene: Scene) -> None:
