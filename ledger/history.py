@@ -78,8 +78,6 @@ class Snapshot:
     messages: tuple[Message, ...]
     """The conversation, in order."""
     register: Register
-    halts: tuple[Halt, ...]
-    """Those in force, of whatever family."""
     events: tuple[Event, ...]
     """The ticket's events of the kinds that were asked for, in order."""
 
@@ -154,7 +152,6 @@ def snapshot(conn: Connection, ticket: str, kinds: Sequence[Kind] = ()) -> Snaps
         ticket_record(conn, ticket),
         thread(conn, ticket),
         register.current(conn, ticket),
-        halts_now(conn),
         events.timeline(conn, ticket, kinds) if kinds else (),
     )
 

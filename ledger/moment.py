@@ -83,9 +83,8 @@ def covers(in_force: Iterable[Halt], families: frozenset[str]) -> bool:
 
 def standing(conn: Connection, ticket: str) -> tuple[Standing, bool]:
     """Lane and epoch, and whether a halt covers the ticket's families. UnknownTicket."""
-    held, in_force = register.standing(conn, ticket), halts_now(conn)
-    # Which families they are matters only where something is halted.
-    return held, bool(in_force) and covers(in_force, families_of(conn, ticket))
+    held = register.standing(conn, ticket)
+    return held, held.halts > 0 and is_halted(conn, families_of(conn, ticket))
 
 
 def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, now: datetime, reply_key: str) -> Moment:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, case, func, insert, select, 
 from guards.lanes import Lane
 from ledger.errors import OnlyAPersonLowers, UnknownOpening, UnknownTicket
 from ledger.events import Entry, Kind, append, own_key
-from ledger.tables import openings, registers
+from ledger.tables import halts, openings, registers
 
 
 class OpeningKind(StrEnum):
@@ -77,6 +77,8 @@ class Standing:
     revision: int
     claimed_by: str | None
     settled_by: int
+    halts: int
+    """How many halts are in force anywhere; ``moment`` asks which only where there is one."""
 
 
 # One statement for both, and each statement built once: the register is read at every call of every tool.
@@ -106,7 +108,10 @@ _HIGHEST = (
     )
     .scalar_subquery()
 )
-_STANDING = select(registers, _HIGHEST.label("highest")).where(registers.c.ticket_id == bindparam("ticket"))
+_IN_FORCE = select(func.count()).select_from(halts).where(halts.c.resumed_by.is_(None)).scalar_subquery()
+_STANDING = select(registers, _HIGHEST.label("highest"), _IN_FORCE.label("in_force")).where(
+    registers.c.ticket_id == bindparam("ticket")
+)
 _STANDING_HELD = _STANDING.with_for_update(of=registers)
 _OPENED = select(openings.c.id, openings.c.state).where(
     openings.c.ticket_id == bindparam("ticket"),
@@ -174,7 +179,7 @@ def standing(conn: Connection, ticket: str) -> Standing:
         raise UnknownTicket(f"no ticket {ticket!r}")
     floor = Lane.read(row.floor)
     lane = floor if row.highest is None else max(floor, Lane.read(row.highest))
-    return Standing(ticket, lane, row.epoch, row.revision, row.claimed_by, row.settled_by)
+    return Standing(ticket, lane, row.epoch, row.revision, row.claimed_by, row.settled_by, row.in_force)
 
 
 def note_revision(conn: Connection, ticket: str, seq: int) -> None:

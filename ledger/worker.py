@@ -73,7 +73,7 @@ class WorkerLedger:
             return history.ticket_record(conn, ticket)
 
     def snapshot(self, ticket: str, kinds: Sequence[Kind] = ()) -> Snapshot:
-        """The ticket's record, thread, register and halts, and its events of some kinds, in one read. UnknownTicket."""
+        """The ticket's record, thread and register, and its events of some kinds, in one read. UnknownTicket."""
         with self._store.read() as conn:
             return history.snapshot(conn, ticket, kinds)
 

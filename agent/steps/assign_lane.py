@@ -14,7 +14,6 @@ from guards.facts import Fact, Facts
 from guards.lanes import Lane, Unit
 from guards.policy import Release
 from ledger.events import Entry, Kind
-from ledger.moment import covers
 from ledger.worker import WorkerLedger
 
 
@@ -55,7 +54,7 @@ class AssignLane:
             self.release,
             failures=tuple(state["failures"]),
             floor=max(held.register.lane, held.register.floor),
-            halted=covers(held.halts, frozenset(assessment.families)),
+            halted=self.ledger.is_halted(assessment.families),
         )
         entry = Entry(
             Kind.LANE_ASSIGNED,

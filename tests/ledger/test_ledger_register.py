@@ -138,7 +138,6 @@ def test_a_snapshot_holds_what_the_single_readings_tell(scene: Scene) -> None:
     assert held.ticket == scene.worker.ticket("T1")
     assert held.messages == scene.worker.thread("T1")
     assert held.register == scene.worker.register("T1")
-    assert held.halts == scene.worker.halts() == ()
     assert held.events == scene.worker.events("T1", [Kind.RIGHTS_GRANTED])
     assert scene.worker.recorded("T1", f"{seq}/rights") == held.events[0]
     assert scene.worker.recorded("T1", "m1") is None  # a customer's key is not one of a step's
