@@ -18,7 +18,6 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
 from agent.wiring import open_handler, text_head
-from evals.bench_thread import measure_thread
 from evals.case import Case, read_cases
 from evals.run import message_of
 from evals.show import console
@@ -32,8 +31,6 @@ PAIRS = 30
 STEPS = {1: 6, 2: 8, 3: 8}
 """Steps that a customer's message runs through, by lane."""
 EXAMPLES = {1: "add-seats-how", 2: "nonstandard-overage", 3: "downgrade-refund-incident"}
-THREADS = (1, 50)
-"""Lengths of thread, in messages, between which an effect and a tool's call may not grow dearer."""
 
 T = TypeVar("T")
 
@@ -102,8 +99,6 @@ async def main() -> None:
     out.print(
         "\nno model: our time without the text head's and the encoder's; all of it: with both. None calls a provider."
     )
-    for length in THREADS:
-        await measure_thread(out.print, message_of(cases[EXAMPLES[1]]), release, length)
     out.print(f"\npeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     for code, what in (("import lanewise", "the command"), ("import agent.wiring", "the whole machine")):
         out.print(f"import of {what}: {_import_seconds(code) * 1000:.0f} ms (median of 5)")

@@ -19,7 +19,7 @@ from guards.policy import Release, parse_release
 from ledger.events import Entry, Kind
 from ledger.intake import IncomingMessage, Intake
 from ledger.outbox import PostLedger
-from ledger.register import Register
+from ledger.register import Standing
 from ledger.store import Store, open_store
 from ledger.words import digest_of
 from ledger.worker import WorkerLedger
@@ -66,15 +66,15 @@ class WithoutFsync(Store):
 class StandingStill(WorkerLedger):
     """A ledger that answers from memory: what is left of an opening's grant is the law alone."""
 
-    __slots__ = ("_register",)
+    __slots__ = ("_standing",)
 
-    def __init__(self, register: Register) -> None:
-        """``register`` is what it always says."""
-        self._register = register
+    def __init__(self, standing: Standing) -> None:
+        """``standing`` is what it always says."""
+        self._standing = standing
 
-    def standing(self, ticket: str) -> tuple[Register, bool]:
-        """The register that it was given, and no halt."""
-        return self._register, False
+    def standing(self, ticket: str) -> tuple[Standing, bool]:
+        """The standing that it was given, and no halt."""
+        return self._standing, False
 
 
 def briefing(ledger: WorkerLedger, release: Release) -> Briefing:
@@ -84,7 +84,7 @@ def briefing(ledger: WorkerLedger, release: Release) -> Briefing:
 
 def grants_from_memory(release: Release) -> dict[Lane, Briefing]:
     """A briefing for each lane, over a ledger that stands still in it."""
-    return {lane: briefing(StandingStill(Register("T", lane, 1, 1, None, 0, ())), release) for lane in Lane}
+    return {lane: briefing(StandingStill(Standing("T", lane, 1, 1, None, 0, 0)), release) for lane in Lane}
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,10 @@ PATH = (
 _TRACED = frozenset(str(ROOT / file) for file in PATH)
 
 
+# One key for all lives: a store that stays open while its folder is put back remembers the key it was opened with.
+os.environ["LANEWISE_CHAIN_KEY"] = "made up for the lives of this proof, and for nothing else"
+
+
 # ── one life ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
