@@ -9,13 +9,25 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from agent_scene import AUDIT_LOG, DISCOUNT, Scene, level, open_scene, read_words_as_words, rules_of, texts_in
+from agent_scene import (
+    AUDIT_LOG,
+    DISCOUNT,
+    Scene,
+    its_systems,
+    level,
+    open_scene,
+    read_words_as_words,
+    rules_of,
+    texts_in,
+)
 
 from agent.model import ModelSettings, Secret
+from agent.wiring import build_steps
 from guards.capabilities import rights_of
 from guards.facts import Facts, Standing
 from guards.lanes import Lane
 from guards.policy import Release
+from guards.triggers import Level
 from ledger.events import Kind
 from ledger.result import TicketResult
 from tools.sandbox import SandboxCompany
@@ -268,6 +280,17 @@ async def test_orders_in_an_approved_article_make_it_no_source_at_all(
     found = scene.events("T-1", Kind.FACTS_GATHERED)[0].head["articles"]
     assert "plants" not in [name for name, _, _ in found]
     nothing_moved(scene, result, release)
+
+
+async def test_orders_in_an_article_raise_every_ticket_it_is_found_for_and_not_the_first_alone(
+    tmp_path: Path, release: Release
+) -> None:
+    async with open_scene(tmp_path, release) as scene:
+        step = build_steps(scene.store, its_systems(), release).assess_triggers
+    for _ in range(2):
+        [signal] = step._noticed(article(ORDERS[0]))
+        assert (signal.id, signal.level) == ("embedded_instruction", Level.MEDIUM)
+    assert step._noticed(article("Owners can water them.")) == ()  # the same id and version, other words
 
 
 # ── a model that is configured and away ─────────────────────────────────────────────────────────────────────
