@@ -43,8 +43,10 @@ def main(arguments: Sequence[str], suites: Mapping[str, Callable[[argparse.Names
         _say(f"  {', '.join(f'{k} {v}' for k, v in part.versions.items())}, python {python_version()}")
         parts.append(part)
     try:
-        if parts:
-            write_parts(parts, chosen.out)
+        # A trial run must not take the place of a whole one.
+        out = chosen.out or (RESULTS if chosen.most is None else None)
+        if parts and out:
+            write_parts(parts, out)
     except BadResults as error:
         _say(f"not written: {error}")
         return 2
@@ -60,8 +62,8 @@ def _parser(suites: Mapping[str, object]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals.peers")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suites)}; all without a choice")
     parser.add_argument("--environments", type=Path, default=ROOT / ".lanewise" / "peers", help="where they are made")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--most", type=int, default=None, help="pairs of a suite, or strings, at most")
+    parser.add_argument("--out", type=Path, default=None, help=f"{RESULTS.name} beside the suites, for whole runs")
+    parser.add_argument("--most", type=int, default=None, help="pairs of a suite, or strings, at most: a trial run")
     named = os.environ.get(ATTACK_CASES)
     parser.add_argument("--attack-cases", type=Path, default=Path(named) if named else None)
     return parser

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import evals.peers.__main__ as command
 from evals.peers import environments
 from evals.peers.__main__ import SUITES, attack_cases, main
 from evals.peers.corpora import BadCases, read_cases, read_strings
@@ -121,6 +122,14 @@ def test_nothing_measured_leaves_the_results_as_they_are(tmp_path: Path) -> None
 
     assert main(["--out", str(tmp_path / "results.json")], {"y": fails}) == 2
     assert not (tmp_path / "results.json").exists()
+
+
+def test_a_trial_run_does_not_take_the_place_of_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results.json")
+    assert main(["--most", "3"], {"x": lambda chosen: part()}) == 0
+    assert not (tmp_path / "results.json").exists()
+    assert main([], {"x": lambda chosen: part()}) == 0
+    assert (tmp_path / "results.json").exists()
 
 
 def test_a_suite_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
