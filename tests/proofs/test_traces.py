@@ -1,0 +1,160 @@
+"""The same random traces through the abstract model and the real code: every answer and every state must agree."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boundary_model as model
+import pytest
+from boundary_model import APPROVED, BEGUN, CLOSING, DRAFT, INTENT, NOTICE, OTHER, PERMIT, QUESTION, RIGHTS, TEMPLATE
+from real_boundary import HandClock, RealTicket, releases_of
+
+from guards.policy import Release
+from ledger.store import Store, open_store
+
+WIDE = model.Bounds(messages=4, epochs=99, halts=9, letters=6, refused=9)
+ROOM = ("ok", "ok", "rejected", "lost_before", "lost_after", "cut_before", "cut_after")
+MEANWHILE: tuple[model.Act | None, ...] = (
+    *(None, None, ("halt",), ("raise_floor", 3), ("write",), ("claim",), ("policy", 2), ("wait",)),
+)
+
+
+@pytest.fixture
+def real_store(tmp_path: Path, empty_ledger: Path) -> Iterator[tuple[Store, HandClock]]:
+    """One store for all traces, each on a ticket of its own."""
+    clock = HandClock(datetime(2026, 3, 10, 9, 0, tzinfo=UTC))
+    shutil.copy(empty_ledger, tmp_path / "traces.sqlite3")
+    store = open_store(tmp_path / "traces.sqlite3", clock=clock)
+    yield store, clock
+    store.close()
+
+
+def more_acts(s: model.State) -> Iterator[model.Act]:
+    """Acts that the breadth-first walk leaves out for their number, and that a trace can afford."""
+    key = f"k{len(s.letters)}-{len(s.refused)}"
+    yield from (("propose", key, QUESTION, OTHER, ""), ("propose", key, CLOSING, DRAFT, ""))
+    yield ("propose", key, APPROVED, DRAFT, "")
+    yield ("propose", key, NOTICE, TEMPLATE, "address")
+    for one in s.letters:
+        if one.piece != APPROVED:
+            yield ("propose", one.key, one.piece, OTHER if one.text != OTHER else DRAFT, "")
+    if s.box:
+        yield from (("call", tool, TEMPLATE if tool == "release_notice" else DRAFT) for tool in RIGHTS)
+        yield ("call", "release_notice", OTHER)
+    yield from (("hand_back", 2), ("answer", DRAFT)) if s.seen else ()
+
+
+def through_room(s: model.State, how: str, meanwhile: model.Act | None) -> tuple[model.State, list[tuple[Any, str]], bool]:
+    """What ``deliver_waiting`` must come to: the state after it, what arrived, and whether the power was cut."""
+    arrived: list[tuple[Any, str]] = []
+    first = True
+    for key in [x.key for x in s.letters if x.state == INTENT]:
+        s, said = model.step(s, ("begin", key))
+        if said != PERMIT:
+            continue
+        if first and meanwhile is not None:
+            s, _ = model.step(s, meanwhile)
+        first = False
+        if how in ("ok", "lost_after", "cut_after"):
+            s, _ = model.step(s, ("hand", key))
+            arrived.append((key, _text(s, key)))
+        if how in ("cut_before", "cut_after"):
+            return model.step(s, ("crash",))[0], arrived, True
+        ends = {"ok": model.SENT, "rejected": model.FAILED}
+        s, _ = model.step(s, ("record", key, ends.get(how, model.UNKNOWN)))
+    return s, arrived, False
+
+
+def _text(s: model.State, key: Any) -> str:
+    one = s.letter(key)
+    assert one is not None
+    return one.text
+
+
+class Trace:
+    """One ticket, in the model and in the store."""
+
+    def __init__(self, real: RealTicket, rng: random.Random, met: Counter[tuple[str, str]]) -> None:
+        self.real, self.rng, self.met = real, rng, met
+        self.s = model.State()
+        self.delivered: list[tuple[Any, str]] = []
+        self.told: list[object] = []
+
+    def run(self, length: int) -> None:
+        """Takes so many acts."""
+        for _ in range(length):
+            if self.rng.random() < 0.15 and any(x.state == INTENT for x in self.s.letters):
+                self.through_room()
+            else:
+                self.one_act()
+            assert self.real.summary() == self.real.expected(self.s, self.delivered), self.told
+
+    def one_act(self) -> None:
+        """A random act: first its name, then which one of that name, so that rare acts are not drowned."""
+        choices: dict[str, list[model.Act]] = {}
+        for act in itertools.chain(model.acts(self.s, WIDE), more_acts(self.s)):
+            # A letter can be handed over only by whoever has it in their hands: the rest is a mutant's.
+            if act[0] != "hand" or any(x.key == act[1] and x.hand == BEGUN for x in self.s.letters):
+                choices.setdefault(act[0], []).append(act)
+        act = self.rng.choice(choices[self.rng.choice(sorted(choices))])
+        after, expected = model.step(self.s, act)
+        said = self.real.do(act)
+        self.told.append((act, said))
+        assert said == expected, self.told
+        assert model.broken(self.s, act, after, expected) is None
+        if act[0] == "hand" and expected == PERMIT:
+            self.delivered.append((act[1], _text(self.s, act[1])))
+        self.s = after
+        self.met[(act[0], said)] += 1
+
+    def through_room(self) -> None:
+        """The real post room over all that waits, against the same steps of the model."""
+        how, meanwhile = self.rng.choice(ROOM), self.rng.choice(MEANWHILE)
+        if any(x.piece == APPROVED for x in self.s.letters) and meanwhile == ("wait",):
+            meanwhile = None
+        waiting = [x.key for x in self.s.letters if x.state == INTENT]
+        self.s, arrived, cut = through_room(self.s, how, meanwhile)
+        during = meanwhile
+        told = self.real.run_room(how, (lambda: self.real.do(during)) if during is not None else lambda: None)
+        self.told.append(("room", how, meanwhile, told))
+        self.delivered += arrived
+        states = {self.real.key_of(x.key): x.state for x in self.s.letters}
+        expected = [("", "cut")] if cut else [(k, states[k]) for k in map(self.real.key_of, waiting)]
+        assert told == expected, self.told
+        if cut:
+            self.real.hands.clear()
+        self.met[("room", how)] += 1
+
+
+def test_the_real_code_answers_as_the_model_does(
+    real_store: tuple[Store, HandClock], release: Release, size: Callable[[int, int], int], shown: Any
+) -> None:
+    store, clock = real_store
+    releases, met = releases_of(release), Counter[tuple[str, str]]()
+    traces = size(60, 2_500)
+    sent = 0
+    for number in range(traces):
+        real = RealTicket(store, clock, releases, f"T-{number}")
+        trace = Trace(real, random.Random(number), met)
+        trace.run(16)
+        sent += len(trace.delivered)
+        real.resume()
+        real.recover()
+    acts = sum(met.values())
+    assert acts == traces * 16
+    # Not only refusals agree: in these traces texts arrive, and each way of being stopped is met.
+    assert sent > traces // 8
+    stopped = {said for (name, said) in met if name in ("begin", "propose", "call")}
+    assert stopped >= {"lane", "epoch", "revision", "halted", "claimed", "approval", "notice", "recipient", "opening"}
+    assert {("approve", "StaleDecision"), ("begin", "state"), ("close_answer", "OnlyAPersonLowers")} <= set(met)
+    figure = f"{traces:,} random traces, {acts:,} acts: the real code and the model agree on every answer and state"
+    beside = f"{sent:,} texts arrived; {len(met)} different (act, answer) pairs met"
+    for invariant in ("I1", "I2", "I3", "I5", "I8", "I9"):
+        shown(invariant, "the same traces through model and code", figure, beside)
