@@ -245,9 +245,7 @@ def _told(before: State, after: State, cut: Cut) -> State:
 # ── the assistant: proposals, and calls through the executor ────────────────────────────────────────────────
 
 
-def propose(
-    s: State, cut: Cut, key: Any, piece: str, text: str, bend: str = "", at: int | None = None
-) -> Answer:
+def propose(s: State, cut: Cut, key: Any, piece: str, text: str, bend: str = "", at: int | None = None) -> Answer:
     """A step asks for a text to leave. ``bend`` names what it gets wrong: epoch, revision, release or address;
     ``at`` is the message it answers, the last one by default."""
     held = s.letter(key)
@@ -358,9 +356,7 @@ def _answer(s: State, text: str, saw: str) -> State:
     assert s.seen is not None
     yes = Yes(text, s.epoch, s.revision, s.policy, saw, s.seen[0], s.seen[1])
     number = sum(x.piece == APPROVED for x in s.letters)
-    one = Letter(
-        ("person", number), APPROVED, text, True, s.epoch, s.revision, s.policy, s.halts, INTENT, True, yes
-    )
+    one = Letter(("person", number), APPROVED, text, True, s.epoch, s.revision, s.policy, s.halts, INTENT, True, yes)
     answers = tuple(CLOSED if 0 < a < CLOSED else a for a in s.answers)
     return _settled(s)._replace(answers=answers, review=None, letters=(*_settled(_withdrawn(s)).letters, one))
 
@@ -368,9 +364,7 @@ def _answer(s: State, text: str, saw: str) -> State:
 def _withdrawn(s: State) -> State:
     waits = (INTENT,)
     return s._replace(
-        letters=tuple(
-            x._replace(state=REFUSED) if x.state in waits and x.piece != APPROVED else x for x in s.letters
-        )
+        letters=tuple(x._replace(state=REFUSED) if x.state in waits and x.piece != APPROVED else x for x in s.letters)
     )
 
 

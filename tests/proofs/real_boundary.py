@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from boundary_model import (
@@ -84,6 +87,12 @@ class HandClock:
         return self.moment
 
 
+def quick_folder(otherwise: Path) -> Path:
+    """A folder in memory where the machine has one: these proofs are about what is decided, not about a disk."""
+    memory = Path("/dev/shm")
+    return Path(mkdtemp(dir=memory if memory.is_dir() and os.access(memory, os.W_OK) else otherwise))
+
+
 def releases_of(base: Release) -> tuple[Release, ...]:
     """The model's three policies as releases, each with a version of its own."""
     made = []
@@ -134,7 +143,9 @@ class RealTicket:
             "claimed": held.claimed_by is not None,
             "answers": sorted((self.revisions.index(o.opened_by), int(o.lane)) for o in held.answers),
             "review": (review is not None, review is not None and review.draft is not None),
-            "letters": [(d.reply_key, d.letter.piece.value, d.state.value) for d in self.history.deliveries(self.ticket)],
+            "letters": [
+                (d.reply_key, d.letter.piece.value, d.state.value) for d in self.history.deliveries(self.ticket)
+            ],
             "delivered": [(sent["key"], sent["body"], sent["to"]) for sent in self.channel.letters],
         }
 
@@ -439,4 +450,3 @@ def asked(box: Toolbox, name: object, arguments: object) -> Done | Refusal:
         found: Done | Refusal = stopped.value
         return found
     raise AssertionError("the executor awaited something between reading the grant and running the tool")
-
