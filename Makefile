@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench peers record format clean help
+.PHONY: demo test check prove mutants bench peers record format clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -32,6 +32,14 @@ check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tes
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
+
+prove: $(VENV)/.dev  ## every proof of the boundary, whole; writes the table of docs/boundary.md
+	@$(BIN)/python tests/proofs/prove.py
+
+mutants: $(VENV)/.dev  ## mutation testing of the law; docs/mutants.md judges what survives
+	@test -x $(VENV)-mutants/bin/mutmut || $(PYTHON) -m venv $(VENV)-mutants
+	@$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'
+	@CI=1 $(VENV)-mutants/bin/mutmut run && $(VENV)-mutants/bin/mutmut results
 
 bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
 	@$(BIN)/python -m evals.bench

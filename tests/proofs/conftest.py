@@ -12,6 +12,8 @@ import pytest
 
 FULL = os.environ.get("LANEWISE_PROOFS") == "full"
 """True in `make prove`; `make test` runs the same proofs over fewer cases."""
+OUT = os.environ.get("LANEWISE_PROOFS_OUT")
+"""Read at once: within a test run the house's own variables are taken out of the environment."""
 
 
 class Shown(Protocol):
@@ -36,12 +38,11 @@ def size() -> Callable[[int, int], int]:
 @pytest.fixture
 def shown(request: pytest.FixtureRequest) -> Shown:
     """Keeps a figure for the table; without ``LANEWISE_PROOFS_OUT`` it is dropped."""
-    out = os.environ.get("LANEWISE_PROOFS_OUT")
 
     def write(invariant: str, what: str, figure: str, beside: str = "") -> None:
-        if out:
+        if OUT:
             row = {"invariant": invariant, "what": what, "figure": figure, "beside": beside, "by": request.node.nodeid}
-            with Path(out).open("a", encoding="utf-8") as file:
+            with Path(OUT).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     return write

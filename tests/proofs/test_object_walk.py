@@ -182,10 +182,9 @@ async def test_no_step_reaches_a_channel_its_credential_or_a_persons_hand(
             alone = walk(getattr(steps, field.name))
             assert alone.leak == ""
             assert len(alone.visited) > 50
-    figure = f"0 found over {len(found.visited):,} objects, all {len(fields(Steps))} steps visited"
-    shown(
-        "I13", "walk over the compiled machine's objects", figure, f"{len(PLANTS)} of {len(PLANTS)} planted leaks found"
-    )
+    assert len(found.visited) > 10_000
+    figure = f"0 found from the machine and from each of its {len(fields(Steps))} steps, all of them visited"
+    shown("I13", "walk over the compiled machine's objects", figure, f"{len(PLANTS)} kinds of planted leak, each found")
 
 
 # ── planted leaks ───────────────────────────────────────────────────────────────────────────────────────────
