@@ -85,12 +85,14 @@ def assess(
     opinions: Iterable[Opinion] = (),
     hinted_families: Iterable[str] = (),
     untrusted: Iterable[str] = (),
+    noticed: Iterable[Signal] = (),
 ) -> Assessment:
     """Scores the customer's words and the facts under a release.
 
     ``words`` is what the customer wrote and no person has yet settled; ``hinted_families`` come from the
     ticket's own category or from the article that answers it; ``untrusted`` is other text that a machine
-    would read (account notes, articles). Opinions never lower a level: the matrix is the highest level that
+    would read (account notes, articles), and ``noticed`` what ``untrusted_signals`` has seen in more of it, for texts
+    that are read again and again. Opinions never lower a level: the matrix is the highest level that
     anybody gave, and every giver is kept.
     """
     said = tuple(opinions)
@@ -103,6 +105,7 @@ def assess(
         *fact_signals(facts, wider, release),
         *text_signals(read, wider, release),
         *untrusted_signals(untrusted, release),
+        *noticed,
         *opinion_signals(said),
     ]
     need = _need(signals, said)

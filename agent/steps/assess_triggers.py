@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from agent.assessors import Assessors
 from agent.case import customer_messages, customer_words
 from agent.model import CALLS_A_MESSAGE, CallBudget
 from agent.sources import SourceFinder, Sources
-from guards.assess import assess
+from guards.assess import assess, untrusted_signals
 from guards.facts import Facts
 from guards.policy import Release
-from guards.triggers import Trigger
+from guards.triggers import Signal, Trigger
 from ledger.events import Kind
 from ledger.worker import WorkerLedger
 from tools.account_context import untrusted_texts
+from tools.systems import Article
 
 
 class Seen(TypedDict):
@@ -35,6 +36,8 @@ class AssessTriggers:
     assessors: Assessors
     finder: SourceFinder
     release: Release
+    _seen_in: dict[Article, tuple[Signal, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """What the rules see in an article, which says the same in every ticket. Customers' words are kept nowhere."""
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
         """Adds ``assessment``, ``failures`` and the model calls spent."""
@@ -46,8 +49,9 @@ class AssessTriggers:
         opinions, failures = await self.assessors.opinions(customer_messages(messages), budget)
         hinted = [sources.answer.family] if sources.answer else []
         notes = [text for m in messages for text in untrusted_texts(m.context)]
-        bodies = [a.body for h in sources.hits if (a := await self.finder.article(h.id, h.version))]
-        seen = assess(words, facts, self.release, opinions, hinted, untrusted=[*notes, *bodies])
+        articles = [a for h in sources.hits if (a := await self.finder.article(h.id, h.version))]
+        noticed = [signal for article in articles for signal in self._noticed(article)]
+        seen = assess(words, facts, self.release, opinions, hinted, notes, noticed)
         raw = seen.to_json()
         self.ledger.record(
             state["ticket"],
@@ -68,3 +72,8 @@ class AssessTriggers:
             raw,
         )
         return {"assessment": raw, "failures": list(failures), "calls": CALLS_A_MESSAGE - budget.left}
+
+    def _noticed(self, article: Article) -> tuple[Signal, ...]:
+        if article not in self._seen_in:
+            self._seen_in[article] = tuple(untrusted_signals([article.body], self.release))
+        return self._seen_in[article]
