@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from guards.wording import Finding, screen, sentences
+from guards.screening import Finding
+from guards.wording import screen, sentences
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+
+from guards.disguises import readings
+from guards.screening import Finding, findings
 
 LONGEST = 40_000
 """Characters of one text that the rules read; the middle of a longer one is dropped (``plain``)."""
@@ -150,66 +152,15 @@ def _language(text: str, least: int) -> str:
     return "en"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something in a text that no assistant lane may say."""
-
-    kind: str
-    """``commitment``, ``timing``, ``security_step`` or ``human_review``."""
-    quote: str
-
-
-_SCREEN: dict[str, tuple[str, ...]] = {
-    "commitment": (
-        r"\b(?:we|i|you)(?:'ve| have|'ll| will| are going to| can)\b[^.!?]{0,40}\b(?:refund|credit(?:ed)?|reimburse|"
-        r"compensat|waive|reverse the charge|discount)",
-        r"\b(?:refund|credit|compensation|waiver|discount)\b[^.!?]{0,40}\b(?:is|has been|was|are|will be|gets?)\b"
-        r"[^.!?]{0,20}\b(?:approved|granted|issued|processed|applied|paid|on its way)",
-        r"\byou(?:'re| are| will be)? (?:entitled|eligible|owed)\b|\byou qualify for\b",
-        r"\b(?:we|i)(?:'ve| have)\b[^.!?]{0,20}\b(?:reversed|cancel+ed|waived|removed) (?:the|your|that|this)\b[^.!?]{0,20}"
-        r"\b(?:charge|fee|payment|invoice)",
-        r"\b(?:fee|charge|payment|refund|credit)s?\b (?:is|are|has been|have been|was|were) (?:now )?(?:waived|reversed|confirmed)",
-        r"\b(?:we|i) (?:guarantee|promise|commit)\b",
-        r"\bas an exception\b|\bmake an exception\b",
-        r"\b(?:we|i) (?:cannot|can't|won't|will not|are unable to) (?:refund|credit|accept the return|waive)",
-        r"\b(?:wir|ich) (?:erstatten|haben .{0,30}erstattet|gutschreiben)|gutschrift .{0,20}(?:genehmigt|erteilt)",
-        r"\bnous (?:vous )?(?:rembours|avons (?:approuvé|accordé))|sera remboursé",
-        r"\b(?:le|les) (?:reembols|devolver)|será reembolsad|hemos aprobado",
-    ),
-    "timing": (
-        r"\bwithin (?:the next )?(?:\d+|one|two|three|a few|a couple of) (?:minutes?|hours?|(?:business |working )?days?)\b"
-        r"[^.!?]{0,60}\b(?:reply|respond|hear|contact|call|fix|resolve|get back|review)",
-        r"\b(?:will|'ll) (?:reply|respond|contact you|call you|get back to you|be (?:fixed|resolved|restored))\b"
-        r"[^.!?]{0,60}\b(?:within|by|in (?:\d+|a few|an? )|today|tomorrow|shortly|soon)\b",
-        r"\bby (?:end of day|tomorrow|eod|close of business)\b",
-        r"\b(?:we|i|you|somebody|someone)\b[^.!?]{0,15}\b(?:reply|respond|answer|get back|call|contact)\b[^.!?]{0,20}"
-        r"\b(?:within (?:\d+|an?|one|two|three|four|a few)|today|tomorrow)\b",
-    ),
-    "security_step": (
-        r"\b(?:click|go to|open|use|enter|follow)\b[^.!?]{0,60}\b(?:reset (?:your|the) (?:password|2fa|mfa)|recovery code|"
-        r"backup code|forgot password|unlock (?:your|the) account)",
-        r"\b(?:disable|turn off|bypass|remove)\b[^.!?]{0,30}\b(?:2fa|mfa|two-factor|multi-factor|sso|single sign-on)\b",
-        r"\b(?:transfer|change|reassign)\b[^.!?]{0,20}\b(?:ownership|owner role|admin role)\b[^.!?]{0,30}\b(?:by|in|under|from)\b",
-        r"\bsend (?:us|me) (?:your|the) (?:password|pin|one-time|verification|recovery) ?(?:code)?",
-    ),
-    "human_review": (
-        r"\b(?:a|our|the) (?:colleague|human|person|specialist|agent|manager|team(?: member)?|engineer)s?\b[^.!?]{0,30}"
-        r"\b(?:has|have|had|is|are|was|were)\b[^.!?]{0,15}\b(?:review|look|check|approv|investigat|confirm|working on)",
-        r"\b(?:i|we)(?:'ve| have) (?:spoken|checked|confirmed) with (?:my|our|the) (?:manager|team|specialist|colleague)",
-        r"\b(?:our|the) (?:team|specialists?|engineers?) (?:is|are) (?:already )?(?:looking into|investigating|working on)",
-        r"\b(?:team|lead|colleague|specialist|manager|agent|lawyers?) (?:has |have |already )*"
-        r"(?:read|reviewed|approved|confirmed|checked|looked at|agreed) (?:to |the |this|it\b|your|that)",
-    ),
-}
-_SCREENS = {kind: re.compile("|".join(f"(?:{e})" for e in found)) for kind, found in _SCREEN.items()}
-
-
 def screen(text: str) -> tuple[Finding, ...]:
-    """What a text says that no assistant lane may say. A second net that may only raise: never the boundary.
+    """What a text says that no assistant lane may say, in several languages and however it is spelt. A second net that
+    may only raise: never the boundary.
 
-    "Our team is looking into it" is judged by its words here and by the ledger where the ledger is at hand.
+    A claim about people ("our team is looking into it") is found by its words here; whether it is true is for the
+    ledger to say, where it is at hand (``screening.unproved``).
     """
-    read = plain(text)
-    return tuple(
-        Finding(kind, match.group()[:200]) for kind, pattern in _SCREENS.items() for match in pattern.finditer(read)
-    )
+    found: dict[tuple[str, str], Finding] = {}
+    for reading in readings(text if len(text) <= LONGEST else plain(text)):
+        for finding in findings(plain(reading)):
+            found.setdefault((finding.kind, finding.quote), finding)
+    return tuple(found.values())

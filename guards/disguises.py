@@ -1,0 +1,166 @@
+"""The ways in which words are hidden from a reader by rule, and the texts that come out when each is undone."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import quopri
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import unquote
+
+MOST = 12
+"""Readings of one text that are screened; a text that hides more than this is not worth reading."""
+
+# Whole words of these letters pass for Latin ones on every screen; NFKC leaves them alone.
+_SAME_LOOK = str.maketrans(
+    "АВЕКМНОРСТХУаеорсухіјѕԁһӏԛԝүкмтнвгпиΑΒΕΖΗΙΚΜΝΟΡΤΥΧαοιυνκτρεηωՕօոսհցքɑɡıƖǃ",
+    "ABEKMHOPCTXYaeopcyxijsdhlqwykmthbrnuABEZHIKMNOPTYXaoiuvktpenwOonuhgqagill",
+)
+_LATIN = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
+_LEET = str.maketrans("013457$@€", "oleastsae")
+_LEET_WORD = re.compile(r"(?<![\w$@€])(?=\S*[a-zA-Z])(?=\S*[013457$@€])[a-zA-Z013457$@€]{2,}(?![\w$@€])")
+_SPACED = re.compile(r"(?<!\w)\w([ \t.\-_*·/|,])\w(?:\1\w)+(?!\w)")
+_JOINTS = re.compile(r"[ \t.\-_*·/|,]")
+_MARKUP = re.compile(
+    r"</?[a-zA-Z][^<>\n]{0,200}>|<!--.*?-->|!?\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)|[*_~`\\|]+", re.DOTALL
+)
+_HYPHENATED = re.compile(r"(?<=\w)-\s*\n\s*(?=\w)")
+_B64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{16,}={0,2}")
+_HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){8,}(?!\w)")
+_PUNY = re.compile(r"\bxn--[a-z0-9-]+", re.IGNORECASE)
+_ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+# What frequent English words look like thirteen letters on.
+_ROT = re.compile(r"\b(?:gur|lbh|lbhe|jr|unir|jvyy|ershaq\w*|perqvg|cnffjbeq|naq|sbe|vf|jvguva)\b", re.IGNORECASE)
+_BACKWARDS = re.compile(r"\b(?:eht|ruoy|evah|lliw|dnufer|tiderc|drowssap|uoy|dna)\b", re.IGNORECASE)
+
+
+def readings(text: str) -> tuple[str, ...]:
+    """The text, and what it says with each disguise undone (and then with the others); at most MOST, the text first.
+
+    Undone are letters that look like others, digits for letters, letters spaced out, mark-up within words, hyphenation,
+    HTML entities, percent, backslash and quoted-printable escapes, base64, hex, punycode, rot13 and reversal. A second
+    reading is only ever screened: nothing that is sent or shown is made of it.
+    """
+    found = [text]
+    for known in found:
+        for undo in _UNDO:
+            if len(found) >= MOST:
+                return tuple(found)
+            other = undo(known)
+            if other != known and other not in found:
+                found.append(other)
+    return tuple(found)
+
+
+def _entities(text: str) -> str:
+    return html.unescape(text) if "&" in text else text
+
+
+def _percent(text: str) -> str:
+    return unquote(text, errors="ignore") if re.search(r"%[0-9a-fA-F]{2}", text) else text
+
+
+def _quoted_printable(text: str) -> str:
+    if not re.search(r"=(?:[0-9A-F]{2}|\r?\n)", text):
+        return text
+    return quopri.decodestring(text.encode("utf-8", "ignore")).decode("utf-8", "ignore")
+
+
+def _backslashes(text: str) -> str:
+    return _ESCAPES.sub(lambda m: chr(int(m.group(1) or m.group(2), 16)), text) if "\\" in text else text
+
+
+def _markup(text: str) -> str:
+    # A mark between two letters hides one word; between two words it parts them.
+    return _HYPHENATED.sub("", _MARKUP.sub(lambda m: m.group(1) or "", text))
+
+
+def _look_alikes(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(_as_latin(c) for c in text)
+
+
+@lru_cache(maxsize=4096)
+def _as_latin(char: str) -> str:
+    if char.isascii():
+        return char
+    same = char.translate(_SAME_LOOK)
+    if same != char:
+        return same
+    named = _LATIN.search(unicodedata.name(char, ""))
+    return named.group(1).lower() if named and not unicodedata.decomposition(char) else char
+
+
+def _unspaced(text: str) -> str:
+    return _SPACED.sub(lambda m: _JOINTS.sub("", m.group()), text)
+
+
+def _unleeted(text: str) -> str:
+    return _LEET_WORD.sub(lambda m: m.group().translate(_LEET), text)
+
+
+def _decoded(text: str) -> str:
+    return _HEX.sub(_from_hex, _B64.sub(_from_base64, text))
+
+
+def _from_base64(match: re.Match[str]) -> str:
+    raw = match.group().replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return _if_words(base64.b64decode(raw + "=" * (-len(raw) % 4)), match.group())
+    except (binascii.Error, ValueError):
+        return match.group()
+
+
+def _from_hex(match: re.Match[str]) -> str:
+    try:
+        return _if_words(bytes.fromhex(match.group().replace(":", "")), match.group())
+    except ValueError:
+        return match.group()
+
+
+def _if_words(raw: bytes, otherwise: str) -> str:
+    try:
+        said = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return otherwise
+    return said if said and all(c.isprintable() or c.isspace() for c in said) else otherwise
+
+
+def _punycode(text: str) -> str:
+    def spelt(match: re.Match[str]) -> str:
+        try:
+            return match.group().encode("ascii").decode("idna")
+        except UnicodeError:
+            return match.group()
+
+    return _PUNY.sub(spelt, text) if "xn--" in text.lower() else text
+
+
+def _turned(text: str) -> str:
+    return codecs.encode(text, "rot13") if len(_ROT.findall(text)) >= 2 else text
+
+
+def _forwards(text: str) -> str:
+    return text[::-1] if "\u202e" in text or len(_BACKWARDS.findall(text)) >= 2 else text
+
+
+_UNDO: tuple[Callable[[str], str], ...] = (
+    _entities,
+    _percent,
+    _quoted_printable,
+    _backslashes,
+    _punycode,
+    _decoded,
+    _markup,
+    _look_alikes,
+    _unspaced,
+    _unleeted,
+    _turned,
+    _forwards,
+)

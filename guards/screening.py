@@ -1,0 +1,249 @@
+"""Finds in plain words what no assistant lane may say, by classes of meaning that meet in one clause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from guards.lexicon import BITS, meanings, without_accents
+
+
+class Claim(StrEnum):
+    """What a text says that a person does about the ticket; the ledger knows whether it is so."""
+
+    WILL_LOOK = "will_look"
+    """We will: true while the ledger holds an open review, or a claim of the thread. That a colleague will is not found
+    at all: the approved notices say it, and each goes out with a review."""
+    TOLD = "told"
+    """A person has been told: true as above."""
+    LOOKING = "looking"
+    """A person is at it: true once a person has claimed the thread."""
+    REVIEWED = "reviewed"
+    """A person has looked, approved or agreed: true once the ledger holds that person's decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a text that no assistant lane may say."""
+
+    kind: str
+    """``commitment``, ``timing``, ``security_step`` or ``human_review``."""
+    quote: str
+    claim: Claim | None = None
+    """What is claimed of people, where the kind is ``human_review``."""
+
+
+def _any(*names: str) -> int:
+    found = 0
+    for name in names:
+        found |= BITS[name]
+    return found
+
+
+_Rule = tuple[int, ...]
+"""Masks: each must meet one of the clause's meanings."""
+
+
+def _rule(*needs: str) -> _Rule:
+    return tuple(_any(*need.split("|")) for need in needs)
+
+
+_COMMITMENTS: tuple[_Rule, ...] = (
+    _rule("me", "refunded"),
+    _rule("me", "grant", "benefit"),
+    _rule("me", "relieve", "liability"),
+    _rule("me", "take", "off", "liability|benefit|state"),
+    _rule("me", "perfect", "relieve|change", "state", "you|that"),
+    _rule("me", "back", "money|liability"),
+    _rule("me", "unable", "refunded|refusable"),
+    _rule("benefit", "perfect|future", "grant|refunded|relieve|get", "that|you"),
+    _rule("benefit", "being", "grant", "that|you"),
+    _rule("benefit", "stay", "that|you"),
+    _rule("liability", "being|perfect|future", "refunded", "that|you"),
+    _rule("liability", "perfect|future", "relieve", "that"),
+    _rule("money", "back", "future|you|perfect"),
+    _rule("you", "get", "benefit", "future|entitled"),
+    _rule("you", "entitled"),
+    _rule("you", "not", "billed", "future|me"),
+    _rule("me", "honour", "liability|benefit"),
+    _rule("free", "me|this_time|consider"),
+    _rule("free", "future", "you"),
+    _rule("consider", "gone|free"),
+    _rule("me", "promise"),
+    _rule("exception"),
+    _rule("request", "approved", "perfect|being", "you|that"),
+    # other languages: the verb's form says who speaks
+    _rule("x.mark", "x.refunded"),
+    _rule("x.mark", "x.benefit", "x.grant|x.refunded|x.pay"),
+    _rule("x.mark", "x.liability", "x.relieve|x.refunded"),
+    _rule("x.mark", "x.pay", "x.back", "x.liability|x.benefit|x.back"),
+    _rule("x.mark", "x.free", "x.this_time"),
+    _rule("x.mark", "x.promise"),
+)
+_TIMINGS: tuple[_Rule, ...] = (
+    _rule("reply|resolve", "future|me|ours|person|expect|aim"),
+    _rule("finished", "me|ours|person|expect"),
+    _rule("trouble", "finished|resolve", "future|being"),
+    _rule("me", "future|aim"),
+    _rule("money|benefit|refunded", "future|get|me"),
+    _rule("expect", "you|ours"),
+    _rule("expect", "get|reply|resolve"),
+    _rule("resolve", "finished"),
+    _rule("x.mark", "x.reply|x.resolve|x.refunded|x.benefit"),
+)
+"""Each beside a time (``_times``)."""
+_SECRETS: tuple[_Rule, ...] = (
+    _rule("secret", "ask", "me|ours|you"),
+    _rule("secret", "step", "forgot"),
+    _rule("step", "forgot"),
+    _rule("disable", "factor"),
+    _rule("step|ask", "code", "sent"),
+    _rule("made", "owner", "you"),
+    _rule("hand", "rights"),
+    _rule("x.mark", "x.step", "x.secret|x.factor"),
+)
+_ORDERED_SECRETS = (_rule("ask|step", "secret"), _rule("hand", "rights"), _rule("disable", "factor"))
+"""As an order, at the beginning of a clause."""
+
+_REVIEWED, _LOOKING = _any("looked"), _any("looking")
+_PERSON, _WHO, _CASE, _BY = _any("person"), _any("who"), _any("case"), _any("whom")
+_BEING, _PERFECT, _FUTURE, _ME = _any("being"), _any("perfect"), _any("future"), _any("me")
+_WHEN, _AT, _DAY = _any("when", "x.when"), _any("at"), _any("day")
+_WITHIN, _NUMBER, _UNIT = _any("within"), _any("number"), _any("unit")
+_X_WITHIN, _X_NUMBER, _X_UNIT = _any("x.within"), _any("number", "x.number"), _any("x.unit")
+
+WIDEST = 24
+"""Words of one clause that are read together; a longer clause is read in steps of half of that."""
+_CLAUSE = re.compile(r"[^.!?;\n…]+")
+_TOKEN = re.compile(r"[^\W_]+|[$€£%]")
+_BARE_TIME = re.compile(
+    r"(?:(?:in|within|about|maybe|less|more|than|at|most|no|up|to|only|the|next|a|an|few|couple|of|or|so|business|working|"
+    r"one|two|three|four|five|six|seven|ten|\d+|minutes?|hours?|days?|weeks?|months?|tops|max) ?){2,7}"
+)
+
+
+def findings(read: str) -> Iterator[Finding]:
+    """What stands in a plain text (``wording.plain``), clause by clause; one finding a kind and clause."""
+    for clause in _CLAUSE.finditer(read):
+        words = _TOKEN.findall(without_accents(clause.group()))
+        quote = clause.group().strip()[:200]
+        if _BARE_TIME.fullmatch(quote) and _all(list(meanings(words))) & _UNIT:
+            yield Finding("timing", quote)
+        if len(words) < 2:
+            continue
+        every = list(meanings(words))
+        seen: set[str] = set()
+        for start in range(0, max(1, len(words) - WIDEST // 2), WIDEST // 2):
+            for kind, claim in _judged(every[start : start + WIDEST], words[start : start + WIDEST]):
+                if kind not in seen:
+                    seen.add(kind)
+                    yield Finding(kind, quote, claim)
+
+
+def _all(bits: Sequence[int]) -> int:
+    found = 0
+    for bit in bits:
+        found |= bit
+    return found
+
+
+def _judged(bits: Sequence[int], words: Sequence[str]) -> Iterator[tuple[str, Claim | None]]:
+    whole = _all(bits)
+    if _meets(whole, _COMMITMENTS):
+        yield "commitment", None
+    if _times(bits, whole) and _meets(whole, _TIMINGS):
+        yield "timing", None
+    told_not_to = words[0] == "never" or tuple(words[:2]) in (("do", "not"), ("don", "t"))
+    switched_off = whole & _FACTOR and _near(bits, _SWITCH, _OFF, 3)
+    if not told_not_to and (switched_off or _meets(whole, _SECRETS) or _meets_from_start(bits, whole)):
+        yield "security_step", None
+    if (claim := _claimed(bits, whole)) is not None:
+        yield "human_review", claim
+
+
+def _meets(whole: int, rules: tuple[_Rule, ...]) -> bool:
+    return any(all(whole & need for need in rule) for rule in rules)
+
+
+def _meets_from_start(bits: Sequence[int], whole: int) -> bool:
+    head = _all(bits[:3])
+    return any(head & first and whole & second for first, second in _ORDERED_SECRETS)
+
+
+def _times(bits: Sequence[int], whole: int) -> bool:
+    if whole & _WHEN:
+        return True
+    if whole & _WITHIN and whole & _UNIT and _near(bits, _WITHIN, _NUMBER, 3) and _near(bits, _NUMBER, _UNIT, 3):
+        return True
+    if whole & _X_UNIT and whole & _X_WITHIN and _near(bits, _X_WITHIN, _X_NUMBER, 3):
+        return _near(bits, _X_NUMBER, _X_UNIT, 3)
+    return bool(whole & _DAY) and _near(bits, _AT, _DAY, 2)
+
+
+def _near(bits: Sequence[int], first: int, second: int, most: int) -> bool:
+    """Whether the second meaning follows the first within so many words."""
+    return any(b & first and _all(bits[i + 1 : i + 1 + most]) & second for i, b in enumerate(bits))
+
+
+def _claimed(bits: Sequence[int], whole: int) -> Claim | None:
+    """What is said of people, where something is."""
+    if whole & _PERSON:
+        person = next(i for i, b in enumerate(bits) if b & _PERSON)
+        after = bits[person + 1 :]
+        if not any(b & _WHO for b in after) and whole & _CASE:
+            if any(b & _LOOKING for b in after) and whole & _BEING:
+                return Claim.LOOKING
+            if any(b & _REVIEWED for b in after) and not whole & _FUTURE:
+                return Claim.REVIEWED
+            if any(b & _TOOK for b in after) and any(b & _LOOK for b in after):
+                return Claim.REVIEWED
+            if any(b & _SIGNED for b in after):
+                return Claim.REVIEWED
+        before = bits[:person]
+        if any(b & _REVIEWED for b in before) and whole & _PERFECT and whole & _BY and whole & _CASE:
+            return Claim.REVIEWED
+        if whole & _ME and (whole & _TOLD or (whole & _LET and whole & _KNOW)) and not whole & _WHO:
+            return Claim.TOLD
+    if whole & _ME and whole & _CASE:
+        if whole & _LOOKING and whole & _BEING:
+            return Claim.LOOKING
+        if whole & _FUTURE and whole & _LOOK:
+            return Claim.WILL_LOOK
+    if whole & _X_MARK and whole & _X_PERSON and whole & _X_LOOKED:
+        return Claim.REVIEWED
+    return None
+
+
+_TOOK, _LOOK, _SIGNED, _TOLD = _any("take"), _any("look"), _any("signed"), _any("told")
+_LET, _KNOW = _any("let"), _any("know")
+_FACTOR, _SWITCH, _OFF = _any("factor"), _any("switch"), _any("off")
+_X_MARK, _X_PERSON, _X_LOOKED = _any("x.mark"), _any("x.person"), _any("x.looked")
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleOnIt:
+    """What the ledger holds of people and this ticket: by it, and not by its words, a claim is true or false."""
+
+    review_open: bool = False
+    claimed: bool = False
+    decided: bool = False
+    """A person's decision on the ticket is recorded."""
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the ledger bears the claim out."""
+        return _BORNE_OUT[claim](self)
+
+
+_BORNE_OUT: dict[Claim, Callable[[PeopleOnIt], bool]] = {
+    Claim.WILL_LOOK: lambda known: known.review_open or known.claimed,
+    Claim.TOLD: lambda known: known.review_open or known.claimed or known.decided,
+    Claim.LOOKING: lambda known: known.claimed,
+    Claim.REVIEWED: lambda known: known.decided,
+}
+
+
+def unproved(found: Sequence[Finding], known: PeopleOnIt) -> tuple[Finding, ...]:
+    """The findings without the claims about people that the ledger bears out; all else stays."""
+    return tuple(f for f in found if f.claim is None or not known.holds(f.claim))
