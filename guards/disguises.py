@@ -31,12 +31,16 @@ _MARKUP = re.compile(
 )
 _HYPHENATED = re.compile(r"(?<=\w)-\s*\n\s*(?=\w)")
 _B64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{16,}={0,2}")
-_HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){8,}(?!\w)")
+_HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}:?){8,}(?!\w)")
 _PUNY = re.compile(r"\bxn--[a-z0-9-]+", re.IGNORECASE)
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
-# What frequent English words look like thirteen letters on.
-_ROT = re.compile(r"\b(?:gur|lbh|lbhe|jr|unir|jvyy|ershaq\w*|perqvg|cnffjbeq|naq|sbe|vf|jvguva)\b", re.IGNORECASE)
-_BACKWARDS = re.compile(r"\b(?:eht|ruoy|evah|lliw|dnufer|tiderc|drowssap|uoy|dna)\b", re.IGNORECASE)
+# What frequent English words look like thirteen letters on, and backwards.
+_TURNED = frozenset(
+    ["gur", "lbh", "lbhe", "jr", "unir", "jvyy", "ershaq", "perqvg", "cnffjbeq", "naq", "sbe", "vf", "jvguva"]
+)
+_BACKWARDS = frozenset(["eht", "ruoy", "evah", "lliw", "dnufer", "tiderc", "drowssap", "uoy", "dna", "ew"])
+_MARKS = re.compile(r"[<\[*_~`\\|]|-\s*\n")
+_MIXED = re.compile(r"[a-zA-Z][013457$@€]|[013457$@€][a-zA-Z]")
 
 
 def readings(text: str) -> tuple[str, ...]:
@@ -76,7 +80,8 @@ def _backslashes(text: str) -> str:
 
 
 def _markup(text: str) -> str:
-    # A mark between two letters hides one word; between two words it parts them.
+    if not _MARKS.search(text):
+        return text
     return _HYPHENATED.sub("", _MARKUP.sub(lambda m: m.group(1) or "", text))
 
 
@@ -102,10 +107,12 @@ def _unspaced(text: str) -> str:
 
 
 def _unleeted(text: str) -> str:
-    return _LEET_WORD.sub(lambda m: m.group().translate(_LEET), text)
+    return _LEET_WORD.sub(lambda m: m.group().translate(_LEET), text) if _MIXED.search(text) else text
 
 
 def _decoded(text: str) -> str:
+    if not re.search(r"\S{16}", text):
+        return text
     return _HEX.sub(_from_hex, _B64.sub(_from_base64, text))
 
 
@@ -143,11 +150,15 @@ def _punycode(text: str) -> str:
 
 
 def _turned(text: str) -> str:
-    return codecs.encode(text, "rot13") if len(_ROT.findall(text)) >= 2 else text
+    return codecs.encode(text, "rot13") if _count(text, _TURNED) >= 2 else text
 
 
 def _forwards(text: str) -> str:
-    return text[::-1] if "\u202e" in text or len(_BACKWARDS.findall(text)) >= 2 else text
+    return text[::-1] if "\u202e" in text or _count(text, _BACKWARDS) >= 2 else text
+
+
+def _count(text: str, words: frozenset[str]) -> int:
+    return len(words & set(text.lower().split()))
 
 
 _UNDO: tuple[Callable[[str], str], ...] = (

@@ -51,37 +51,39 @@ def _rule(*needs: str) -> _Rule:
 
 
 _COMMITMENTS: tuple[_Rule, ...] = (
-    _rule("me", "refunded"),
-    _rule("me", "grant", "benefit"),
-    _rule("me", "relieve", "liability"),
-    _rule("me", "take", "off", "liability|benefit|state"),
-    _rule("me", "perfect", "relieve|change", "state", "you|that"),
-    _rule("me", "back", "money|liability"),
-    _rule("me", "unable", "refunded|refusable"),
+    _rule("refunded", "me"),
+    _rule("benefit", "me", "grant"),
+    _rule("relieve", "liability", "me"),
+    _rule("take", "me", "off", "liability|benefit|state"),
+    _rule("relieve|change", "me", "perfect", "state", "you|that"),
+    _rule("back", "me", "money|liability"),
+    _rule("unable", "me", "refunded|refusable"),
     _rule("benefit", "perfect|future", "grant|refunded|relieve|get", "that|you"),
     _rule("benefit", "being", "grant", "that|you"),
     _rule("benefit", "stay", "that|you"),
-    _rule("liability", "being|perfect|future", "refunded", "that|you"),
-    _rule("liability", "perfect|future", "relieve", "that"),
-    _rule("money", "back", "future|you|perfect"),
-    _rule("you", "get", "benefit", "future|entitled"),
-    _rule("you", "entitled"),
-    _rule("you", "not", "billed", "future|me"),
-    _rule("me", "honour", "liability|benefit"),
+    _rule("refunded", "liability", "being|perfect|future", "that|you"),
+    _rule("relieve", "liability", "perfect|future", "that"),
+    _rule("back", "money", "future|you|perfect"),
+    _rule("benefit", "you", "get", "future|entitled"),
+    _rule("entitled", "you"),
+    _rule("billed", "you", "not", "future|me"),
+    _rule("honour", "me", "liability|benefit"),
     _rule("free", "me|this_time|consider"),
     _rule("free", "future", "you"),
     _rule("consider", "gone|free"),
-    _rule("me", "promise"),
+    _rule("promise", "me"),
     _rule("exception"),
     _rule("request", "approved", "perfect|being", "you|that"),
-    # other languages: the verb's form says who speaks
-    _rule("x.mark", "x.refunded"),
-    _rule("x.mark", "x.benefit", "x.grant|x.refunded|x.pay"),
-    _rule("x.mark", "x.liability", "x.relieve|x.refunded"),
-    _rule("x.mark", "x.pay", "x.back", "x.liability|x.benefit|x.back"),
-    _rule("x.mark", "x.free", "x.this_time"),
-    _rule("x.mark", "x.promise"),
 )
+_X_COMMITMENTS: tuple[_Rule, ...] = (  # in the other languages the verb's form says who speaks
+    _rule("x.refunded"),
+    _rule("x.benefit", "x.grant|x.refunded|x.pay"),
+    _rule("x.liability", "x.relieve|x.refunded"),
+    _rule("x.pay", "x.back", "x.liability|x.benefit|x.back"),
+    _rule("x.free", "x.this_time"),
+    _rule("x.promise"),
+)
+"""Each beside a little word of its language."""
 _TIMINGS: tuple[_Rule, ...] = (
     _rule("reply|resolve", "future|me|ours|person|expect|aim"),
     _rule("finished", "me|ours|person|expect"),
@@ -96,17 +98,22 @@ _TIMINGS: tuple[_Rule, ...] = (
 """Each beside a time (``_times``)."""
 _SECRETS: tuple[_Rule, ...] = (
     _rule("secret", "ask", "me|ours|you"),
-    _rule("secret", "step", "forgot"),
-    _rule("step", "forgot"),
+    _rule("secret", "forgot", "step"),
+    _rule("forgot", "step"),
     _rule("disable", "factor"),
-    _rule("step|ask", "code", "sent"),
+    _rule("code", "step|ask", "sent"),
     _rule("made", "owner", "you"),
-    _rule("hand", "rights"),
-    _rule("x.mark", "x.step", "x.secret|x.factor"),
+    _rule("rights", "hand"),
+    _rule("x.step", "x.mark", "x.secret|x.factor"),
 )
 _ORDERED_SECRETS = (_rule("ask|step", "secret"), _rule("hand", "rights"), _rule("disable", "factor"))
 """As an order, at the beginning of a clause."""
 
+_SENSITIVE = _any("secret", "factor", "rights", "forgot", "code", "made", "x.secret", "x.factor")
+_MONEYED = 0
+for _one in _COMMITMENTS:
+    # Every rule begins with what is rarest in it: without any of those, none has to be tried.
+    _MONEYED |= _one[0]
 _REVIEWED, _LOOKING = _any("looked"), _any("looking")
 _PERSON, _WHO, _CASE, _BY = _any("person"), _any("who"), _any("case"), _any("whom")
 _BEING, _PERFECT, _FUTURE, _ME = _any("being"), _any("perfect"), _any("future"), _any("me")
@@ -151,20 +158,31 @@ def _all(bits: Sequence[int]) -> int:
 
 def _judged(bits: Sequence[int], words: Sequence[str]) -> Iterator[tuple[str, Claim | None]]:
     whole = _all(bits)
-    if _meets(whole, _COMMITMENTS):
+    if (whole & _MONEYED and _meets(whole, _COMMITMENTS)) or (whole & _X_MARK and _meets(whole, _X_COMMITMENTS)):
         yield "commitment", None
     if _times(bits, whole) and _meets(whole, _TIMINGS):
         yield "timing", None
-    told_not_to = words[0] == "never" or tuple(words[:2]) in (("do", "not"), ("don", "t"))
-    switched_off = whole & _FACTOR and _near(bits, _SWITCH, _OFF, 3)
-    if not told_not_to and (switched_off or _meets(whole, _SECRETS) or _meets_from_start(bits, whole)):
+    if whole & _SENSITIVE and _steps(bits, words, whole):
         yield "security_step", None
     if (claim := _claimed(bits, whole)) is not None:
         yield "human_review", claim
 
 
 def _meets(whole: int, rules: tuple[_Rule, ...]) -> bool:
-    return any(all(whole & need for need in rule) for rule in rules)
+    for rule in rules:
+        for need in rule:
+            if not whole & need:
+                break
+        else:
+            return True
+    return False
+
+
+def _steps(bits: Sequence[int], words: Sequence[str], whole: int) -> bool:
+    if words[0] == "never" or tuple(words[:2]) in (("do", "not"), ("don", "t")):
+        return False
+    switched_off = whole & _FACTOR and _near(bits, _SWITCH, _OFF, 3)
+    return bool(switched_off) or _meets(whole, _SECRETS) or _meets_from_start(bits, whole)
 
 
 def _meets_from_start(bits: Sequence[int], whole: int) -> bool:
