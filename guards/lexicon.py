@@ -77,7 +77,7 @@ ENGLISH: Mapping[str, str] = {
     "recovery_codes backup_code backup_codes one_time_code one_time_password time_code digit_code sms_code login_code "
     "access_code date_of_birth maiden_name security_question birth_date authentication_code login_link magic_link "
     "confirmation_code",
-    "ask": "send tell give provide share reply confirm forward need dictate read what please may_i could_you can_you "
+    "ask": "send tell give provide share reply confirm forward need dictate read_out read_me what_is what_was what_s please may_i could_you can_you "
     "message text post",
     "code": "code digits",
     "sent": "text sms phone texted received",
