@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from agent.approved_words import NO_WORDS, ApprovedWords
 from agent.case import Case, customer_words
 from agent.lane_work.assisted import Prepared
 from agent.outgoing import Outgoing
@@ -83,12 +84,14 @@ class Briefing:
             now=self.ledger.now(),
         )
 
-    def toolbox(self, state: Mapping[str, Any], lane: Lane, epoch: int | None = None) -> Toolbox:
+    def toolbox(
+        self, state: Mapping[str, Any], lane: Lane, epoch: int | None = None, approved: ApprovedWords = NO_WORDS
+    ) -> Toolbox:
         """Only that lane's tools (the first refusal), in the executor that re-reads lane and epoch at each call
         (the second). The post room is the third. ``epoch`` is the one in which the case was read, where there is one:
-        what has risen since is refused."""
+        what has risen since is refused. Without ``approved`` no text of lane 1 can be handed in."""
         ticket, seq = str(state["ticket"]), int(state["seq"])
-        out = Outgoing(self.ledger, self.release, ticket, seq)
+        out = Outgoing(self.ledger, self.release, ticket, seq, approved)
         return Toolbox(
             tools_for(lane, Ports(out)),
             read_grant=lambda: self.grant(ticket),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from agent.approved_words import NO_WORDS, ApprovedWords
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
 from guards.policy import Notice, Release
@@ -47,12 +48,17 @@ class Outgoing:
     ticket: str
     seq: int
     """The event that is answered: the thread's revision, and half of the reply key."""
+    approved: ApprovedWords = NO_WORDS
+    """What its texts may be made of; whoever composed the text has no say in it."""
     refused: list[Refusal] = field(default_factory=list)
     """What the ledger refused, and so has recorded: once is enough."""
 
     def propose(self, piece: Piece, text: str) -> Permit | Refusal:
-        """Asks the ledger, which re-reads everything in the transaction that writes the intent."""
+        """Asks the ledger, which re-reads everything in the transaction that writes the intent. A text that is not made
+        of approved words is refused before that (law 5)."""
         body = keepable(text)
+        if (refusal := self.approved.refuse(piece, body)) is not None:
+            return refusal
         recipient, epoch = self.ledger.address(self.ticket)
         letter = Letter(
             ticket=self.ticket,

@@ -6,6 +6,7 @@ import re
 
 from guards.assess import Assessment, Need
 from guards.facts import Fact, Facts, Standing
+from guards.grounding import plain_value
 from guards.policy import Release
 from guards.wording import plain
 from tools.account_context import SOURCE as HANDED_OVER
@@ -38,6 +39,8 @@ def tellable(question: str, assessment: Assessment, facts: Facts, release: Relea
         and fact.source != HANDED_OVER
         and isinstance(fact.value, str | int)
         and not isinstance(fact.value, bool)
+        and plain_value(fact.value) is not None
+        and plain_value(label(fact)) is not None
         and _matter(fact) & asked
     ]
     return tuple(found[:MOST])

@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from urllib.parse import unquote
 
 MOST = 12
 """Readings of one text that are screened; a text that hides more than this is not worth reading."""
@@ -32,6 +31,7 @@ _MARKUP = re.compile(
 _HYPHENATED = re.compile(r"(?<=\w)-\s*\n\s*(?=\w)")
 _B64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}:?){8,}(?!\w)")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _PUNY = re.compile(r"\bxn--[a-z0-9-]+", re.IGNORECASE)
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
 # What frequent English words look like thirteen letters on, and backwards.
@@ -66,7 +66,7 @@ def _entities(text: str) -> str:
 
 
 def _percent(text: str) -> str:
-    return unquote(text, errors="ignore") if re.search(r"%[0-9a-fA-F]{2}", text) else text
+    return _PERCENT.sub(lambda m: bytes.fromhex(m.group().replace("%", "")).decode("utf-8", "ignore"), text)
 
 
 def _quoted_printable(text: str) -> str:

@@ -123,7 +123,7 @@ _X_WITHIN, _X_NUMBER, _X_UNIT = _any("x.within"), _any("number", "x.number"), _a
 
 WIDEST = 24
 """Words of one clause that are read together; a longer clause is read in steps of half of that."""
-_CLAUSE = re.compile(r"[^.!?;\n…]+")
+_CLAUSE = re.compile(r"(?:[^.!?;:\n…]|:(?!\s|$))+")
 _TOKEN = re.compile(r"[^\W_]+|[$€£%]")
 _BARE_TIME = re.compile(
     r"(?:(?:in|within|about|maybe|less|more|than|at|most|no|up|to|only|the|next|a|an|few|couple|of|or|so|business|working|"

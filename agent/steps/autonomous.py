@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from agent.approved_words import approved_words
 from agent.briefing import Briefing, Carried
 from agent.lane_work import autonomous
 from agent.lane_work.autonomous import Answered, Held
@@ -30,9 +31,8 @@ class Autonomous:
         held = self.ledger.snapshot(state["ticket"])
         case = await self.briefing.case(state, held)
         budget = CallBudget(CALLS_A_MESSAGE - state["calls"])
-        done = await autonomous.work(
-            case, self.briefing.toolbox(state, Lane.AUTONOMOUS, held.register.epoch), self.writers.chooser(budget)
-        )
+        toolbox = self.briefing.toolbox(state, Lane.AUTONOMOUS, held.register.epoch, approved_words(case))
+        done = await autonomous.work(case, toolbox, self.writers.chooser(budget))
         match done:
             case Answered(tool, text, sources):
                 head = {"tool": tool, "digest": digest_of(text), "sources": list(sources)}
