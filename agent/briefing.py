@@ -18,6 +18,7 @@ from guards.gate import Grant, Refusal
 from guards.grant import grant
 from guards.lanes import Lane, LaneDecision
 from guards.policy import Release
+from guards.screening import PeopleOnIt
 from ledger.events import Kind
 from ledger.history import Snapshot, refused
 from ledger.packet_json import from_plain
@@ -82,6 +83,11 @@ class Briefing:
             failures=tuple(state["failures"]),
             read_by=self.read_by,
             now=self.ledger.now(),
+            people=PeopleOnIt(
+                review_open=held.register.lane is not Lane.AUTONOMOUS,  # one is open, or this run opens it
+                claimed=held.register.claimed_by is not None,
+                decided=held.register.settled_by > 0,
+            ),
         )
 
     def toolbox(

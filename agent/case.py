@@ -12,6 +12,7 @@ from guards.assess import Assessment
 from guards.facts import Facts
 from guards.lanes import LaneDecision
 from guards.policy import OwnerRule, Release
+from guards.screening import NOBODY, PeopleOnIt
 from ledger.history import Message, TicketRecord
 from tools.systems import Article, Macro, Queue
 
@@ -38,6 +39,8 @@ class Case:
     read_by: str
     """Who read the message besides the rules, as every output says it."""
     now: datetime
+    people: PeopleOnIt = NOBODY
+    """What the ledger holds of people and this ticket."""
 
     @property
     def question(self) -> str:

@@ -23,6 +23,7 @@ from ledger.packet import (
     Owner,
     Quote,
     Sentence,
+    confirmed_sentence,
     group_facts,
     not_done_from,
 )
@@ -50,7 +51,7 @@ def write_packet(
         "owner": Owner(case.owner.queue, case.owner.visible_to, case.owner.why),
         "decision_wanted": _decision_wanted(case),
         "not_done": not_done_from(not_done),
-        "customer": customer_facing(case.messages),
+        "customer": customer_facing(case.messages, case.people),
         "words": tuple(Quote(m.text, m.seq, m.at) for m in case.messages if m.role == "customer"),
         "policy_version": release.version,
         "created_at": case.now,
@@ -85,9 +86,7 @@ def _summary(case: Case) -> tuple[Sentence, ...]:
     for name in _TELLING:
         fact = case.facts.get(name)
         if fact.standing is Standing.CONFIRMED and fact.value not in (None, (), False):
-            shown = ", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value
-            label = name.replace(".", " ").replace("_", " ")
-            found.append(Sentence(f"{label.capitalize()}: {shown}.", Standing.CONFIRMED, fact=name))
+            found.append(confirmed_sentence(fact))
     held = [r.words for r in case.decision.reasons if r.lane > Lane.AUTONOMOUS][:2]
     if held:
         found.append(Sentence(f"Likely needs a person because {'; and '.join(held)}.", Standing.INFERRED))

@@ -262,6 +262,10 @@ _BORNE_OUT: dict[Claim, Callable[[PeopleOnIt], bool]] = {
 }
 
 
+NOBODY = PeopleOnIt()
+"""The ledger holds nobody."""
+
+
 def unproved(found: Sequence[Finding], known: PeopleOnIt) -> tuple[Finding, ...]:
     """The findings without the claims about people that the ledger bears out; all else stays."""
     return tuple(f for f in found if f.claim is None or not known.holds(f.claim))

@@ -12,6 +12,7 @@ from guards.capabilities import TABLE, Right
 from guards.facts import Fact, Standing
 from guards.gate import Refusal
 from guards.lanes import Consequence, Unit
+from guards.screening import NOBODY, PeopleOnIt, unproved
 from guards.wording import screen
 from ledger import history, register
 from ledger.events import Kind, latest
@@ -26,7 +27,7 @@ from ledger.packet import (
     Owner,
     Quote,
     Said,
-    Sentence,
+    confirmed_sentence,
     group_facts,
     not_done_from,
 )
@@ -34,6 +35,8 @@ from ledger.packet import (
 CALLED_WITHIN = timedelta(hours=4)
 """How long a person has who is called by a machine's failure; the release's own deadline counts from then on."""
 
+A_PERSON = PeopleOnIt(review_open=True, claimed=True, decided=True)
+"""What holds of a text that an agent wrote."""
 UNROUTED = "unrouted"
 """The queue of a review that a failure opened: whoever looks after the desk takes it."""
 
@@ -115,7 +118,7 @@ def packet_for(conn: Connection, ticket: str, why: str, at: datetime) -> HumanPa
     kept_back = Refusal(TABLE[Right.COMMIT].does, "lane", TABLE[Right.COMMIT].reason)
     return HumanPacket(
         ticket=ticket,
-        summary=(Sentence(told.happened, Standing.CONFIRMED, failure.name),),
+        summary=(confirmed_sentence(failure),),
         triggers=(),
         families=tuple(str(f) for f in head.get("families", ())),
         consequence=Consequence.HIGH,
@@ -153,10 +156,11 @@ def also_told(conn: Connection, packet: EscalationPacket, why: str) -> Escalatio
 # ── what the customer has seen ──────────────────────────────────────────────────────────────────────────────
 
 
-def customer_facing(messages: tuple[Message, ...]) -> CustomerFacing:
-    """The state in which a person inherits the thread, with everything that was said quoted."""
+def customer_facing(messages: tuple[Message, ...], people: PeopleOnIt = NOBODY) -> CustomerFacing:
+    """The state in which a person inherits the thread, with everything that was said quoted. Whether a claim about
+    people has to be corrected is judged by ``people``: what the ledger holds of them."""
     ours = [m for m in messages if m.role != "customer"]
-    said = tuple(_said(m) for m in ours)
+    said = tuple(_said(m, people) for m in ours)
     if not said:
         state = CustomerState.NOTHING_SENT
     elif any(s.correct_first for s in said):
@@ -170,8 +174,10 @@ def customer_facing(messages: tuple[Message, ...]) -> CustomerFacing:
     return CustomerFacing(state, said)
 
 
-def _said(message: Message) -> Said:
+def _said(message: Message, people: PeopleOnIt) -> Said:
     # Approved texts were judged when they were approved; what was said before us, and agents' words, were not.
     found = () if message.piece in ("answer", "question", "closing", "notice") else screen(message.text)
+    # An agent who writes that somebody looked is that somebody.
+    found = unproved(found, A_PERSON if message.role == "agent" else people)
     why = f"it reads as a {' and a '.join(dict.fromkeys(f.kind for f in found))}" if found else ""
     return Said(message.text, message.role, message.at, bool(found), why.replace("_", " "), message.certain)

@@ -40,6 +40,14 @@ class Sentence:
     """The name of the confirmed fact it rests on; needed where the standing is confirmed."""
 
 
+def confirmed_sentence(fact: Fact) -> Sentence:
+    """The one way in which a confirmed fact is stated: its label and its value, and not a word besides."""
+    label = fact.name.replace(".", " ").replace("_", " ").capitalize()
+    value = ", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value
+    shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+    return Sentence(f"{label}: {shown}.", Standing.CONFIRMED, fact=fact.name)
+
+
 @dataclass(frozen=True, slots=True)
 class FiredTrigger:
     """A trigger that fired: how strongly, on what evidence, and why that matters."""
@@ -283,7 +291,7 @@ def not_done_from(refusals: Iterable[Refusal]) -> tuple[NotDone, ...]:
 
 def human_owned(packet: EscalationPacket) -> HumanPacket:
     """The packet without anything that lane 3 may not hold; what fell away is said in ``not_done``."""
-    if isinstance(packet, HumanPacket):
+    if type(packet) is HumanPacket:  # a kind derived from it might have a field more
         return packet
     kept = {f.name: getattr(packet, f.name) for f in fields(HumanPacket)}
     dropped = TABLE[Right.DRAFT_REPLY]

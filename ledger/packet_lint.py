@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guards.facts import Standing
 from ledger.errors import PacketRefused
-from ledger.packet import AssistedPacket, CustomerState, EscalationPacket
+from ledger.packet import CustomerState, EscalationPacket, confirmed_sentence
+from ledger.packet_fields import OURS, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class LintFinding:
     """One thing wrong with a packet."""
 
     rule: str
-    """``incomplete``, ``repeats_ticket``, ``over_assertion`` or ``customer_state``."""
+    """``incomplete``, ``repeats_ticket``, ``over_assertion``, ``speaks_to_customer`` or ``customer_state``."""
     where: str
     """The part of the packet: ``summary[0]``, ``decision_wanted``."""
     words: str
@@ -221,11 +222,15 @@ _ASKS = re.compile(
     r"claims?|claimed|says?|asks?|asked|requests?|requested|wants?|did not|not verified|not confirmed|no record)\b",
     re.IGNORECASE,
 )
+_SPEAKS = re.compile(
+    r"\b(?:you|your|yours|dear (?:customer|sir|madam|mr|ms|mrs))\b|\b(?:we|i)(?:'ll|'ve| will| have| are| can| shall)\b",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[.;!?\n]+|\bbut\b|\bhowever\b|\bso\b", re.IGNORECASE)
 
 
 def _over_asserts(packet: EscalationPacket) -> Iterator[LintFinding]:
-    confirmed = set()
+    confirmed: dict[str, list[str]] = {}
     for i, group in enumerate(packet.known):
         for fact in group.facts:
             if fact.standing is not group.standing:
@@ -235,18 +240,30 @@ def _over_asserts(packet: EscalationPacket) -> Iterator[LintFinding]:
                     f"{fact.name} is {fact.standing.value} and stands under {group.standing.value}",
                 )
             elif fact.standing is Standing.CONFIRMED:
-                confirmed.add(fact.name)
+                confirmed.setdefault(fact.name, []).append(confirmed_sentence(fact).words)
     for i, sentence in enumerate(packet.summary):
-        if sentence.standing is Standing.CONFIRMED and sentence.fact not in confirmed:
+        if sentence.standing is not Standing.CONFIRMED:
+            continue
+        if sentence.fact not in confirmed:
             yield LintFinding(
                 "over_assertion",
                 f"summary[{i}]",
                 "is stated as confirmed and rests on no confirmed fact; name the fact, or say likely",
             )
+        elif sentence.words not in confirmed[sentence.fact]:
+            yield LintFinding(
+                "over_assertion", f"summary[{i}]", f"says more or other than the fact {sentence.fact}; state its value"
+            )
     for where, words in _our_words(packet):
         if found := _asserted(words):
             yield LintFinding(
                 "over_assertion", where, f"states {found!r} as settled; a person decides that, so ask or quote"
+            )
+        if speaks := _SPEAKS.search(words):
+            yield LintFinding(
+                "speaks_to_customer",
+                where,
+                f"says {speaks.group()!r}, as a reply would; a packet speaks to the person who owns the case",
             )
 
 
@@ -261,18 +278,8 @@ def _asserted(words: str) -> str | None:
 
 
 def _our_words(packet: EscalationPacket) -> Iterator[tuple[str, str]]:
-    """Every part that we word ourselves; quotes, evidence, drafts and facts' values are not among them."""
-    yield from _numbered("summary", (s.words for s in packet.summary))
-    yield "decision_wanted", packet.decision_wanted.words
-    yield from _numbered("missing", (m.words for m in packet.missing))
-    yield "owner", packet.owner.why
-    yield from _numbered("degraded", packet.degraded)
-    if isinstance(packet, AssistedPacket) and packet.routing is not None:
-        yield "routing", packet.routing.why
-
-
-def _numbered(name: str, texts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((f"{name}[{i}]", text) for i, text in enumerate(texts))
+    """Every part that we word ourselves, by ``packet_fields.FIELDS``."""
+    return words_of(packet, OURS)
 
 
 def _customer_state(packet: EscalationPacket) -> Iterator[LintFinding]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agent.case import Case
 from guards.gate import Refusal
+from guards.screening import unproved
 from guards.triggers import Level
 from guards.wording import screen
 from ledger.packet import Draft, Reference, Routing, Suggestion
@@ -53,7 +54,7 @@ async def work(
     for suggestion in suggestions:
         await toolbox.call("suggest_help", {"kind": suggestion.kind, "source": suggestion.source})
     written = await writer.write(case, excerpts)
-    marks = tuple(dict.fromkeys(f"{f.kind}: “{f.quote}”" for f in screen(written.text)))
+    marks = tuple(dict.fromkeys(f"{f.kind}: “{f.quote}”" for f in unproved(screen(written.text), case.people)))
     sources = tuple(Reference(a.article_id, a.title, str(a.version)) for a, lines in excerpts if lines)
     match await toolbox.call("draft_reply", {"text": written.text}):
         case Done():

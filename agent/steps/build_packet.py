@@ -42,6 +42,9 @@ def passed(packet: EscalationPacket) -> EscalationPacket:
     found = lint(packet)
     if not found:
         return packet
-    confirmed = tuple(s for s in packet.summary if s.standing is Standing.CONFIRMED)
+    wrong = {f.where for f in found}
+    confirmed = tuple(
+        s for i, s in enumerate(packet.summary) if s.standing is Standing.CONFIRMED and f"summary[{i}]" not in wrong
+    )
     note = f"the summary was left out: {'; '.join(sorted({f.rule for f in found}))}"
     return replace(packet, summary=confirmed, degraded=(*packet.degraded, note))

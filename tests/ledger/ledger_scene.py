@@ -154,8 +154,8 @@ _SHARED: dict[str, Any] = {
     "ticket": "T1",
     "summary": (
         Sentence("Customer requests a downgrade refund after incident-related disruption.", Standing.CLAIMED),
-        Sentence("Account is enterprise, renewal in 21 days.", Standing.CONFIRMED, "account.plan"),
-        Sentence("Existing service credit already issued.", Standing.CONFIRMED, "credits.issued"),
+        Sentence("Account plan: enterprise annual.", Standing.CONFIRMED, "account.plan"),
+        Sentence("Credits issued: yes.", Standing.CONFIRMED, "credits.issued"),
     ),
     "triggers": (
         FiredTrigger(

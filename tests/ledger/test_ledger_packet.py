@@ -133,8 +133,8 @@ Consequence if mishandled: high
 
 Summary:
 Customer requests a downgrade refund after incident-related disruption.
-Account is enterprise, renewal in 21 days.
-Existing service credit already issued.
+Account plan: enterprise annual.
+Credits issued: yes.
 
 Primary triggers:
 - policy_sensitivity (high)
