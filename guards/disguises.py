@@ -22,7 +22,7 @@ _SAME_LOOK = str.maketrans(
 )
 _LATIN = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
 _LEET = str.maketrans("013457$@€", "oleastsae")
-_LEET_WORD = re.compile(r"(?<![\w$@€])(?=\S*[a-zA-Z])(?=\S*[013457$@€])[a-zA-Z013457$@€]{2,}(?![\w$@€])")
+_LEET_WORD = re.compile(r"(?<![\w$@€])(?=\S*[^\W\d_])(?=\S*[013457$@€])[\w$@€]{2,}(?![\w$@€])")
 _SPACED = re.compile(r"(?<!\w)\w([ \t.\-_*·/|,])\w(?:\1\w)+(?!\w)")
 _JOINTS = re.compile(r"[ \t.\-_*·/|,]")
 _MARKUP = re.compile(
@@ -34,13 +34,14 @@ _HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}:?){8,}(?!\w)")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _PUNY = re.compile(r"\bxn--[a-z0-9-]+", re.IGNORECASE)
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
-# What frequent English words look like thirteen letters on, and backwards.
-_TURNED = frozenset(
-    ["gur", "lbh", "lbhe", "jr", "unir", "jvyy", "ershaq", "perqvg", "cnffjbeq", "naq", "sbe", "vf", "jvguva"]
+_FREQUENT = (
+    "the you your we have will refund credit password and for is within wir sie ihr fur haben ein eine einen nous vous "
+    "votre pour une des hemos su para usted un una abbiamo lei per il la uno voce vai um uma een wij uw van ons u"
 )
-_BACKWARDS = frozenset(["eht", "ruoy", "evah", "lliw", "dnufer", "tiderc", "drowssap", "uoy", "dna", "ew"])
+_TURNED = frozenset(codecs.encode(_FREQUENT, "rot13").split())
+_BACKWARDS = frozenset(_FREQUENT[::-1].split())
 _MARKS = re.compile(r"[<\[*_~`\\|]|-\s*\n")
-_MIXED = re.compile(r"[a-zA-Z][013457$@€]|[013457$@€][a-zA-Z]")
+_MIXED = re.compile(r"[^\W\d_][013457$@€]|[013457$@€][^\W\d_]")
 
 
 def readings(text: str) -> tuple[str, ...]:
