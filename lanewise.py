@@ -293,6 +293,18 @@ def policy_check(
     raise typer.Exit(_guarded(lambda: check(_settings(workspace), file, _print)))
 
 
+@policy_app.command("adopt")
+def policy_adopt(
+    by: Annotated[str, typer.Option(help="Who puts it in force.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: Where = HERE,
+) -> None:
+    """Put the workspace's release in force, though it may be older than one that was used before."""
+    from desk.adopting import adopt_release
+
+    raise typer.Exit(_guarded(lambda: adopt_release(_records(workspace), by, reason, _print)))
+
+
 @app.command()
 def halt(
     family: Annotated[str | None, typer.Argument(help="One issue family; default: all.")] = None,

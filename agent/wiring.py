@@ -21,6 +21,7 @@ from agent.briefing import Briefing
 from agent.graph import build_graph
 from agent.handle import Handler
 from agent.model import ModelDoor, ModelSettings
+from agent.release_in_force import release_in_force
 from agent.sources import Remembering, SourceFinder
 from agent.steps import Steps
 from agent.steps.assess_triggers import AssessTriggers
@@ -109,7 +110,7 @@ async def open_handler(
     vectors, encoder = checkpoints.with_name("vectors.npz"), fingerprint(WEIGHTS)
     article_vectors().load(vectors, encoder)
     langsmith.configure(enabled=False)  # whatever the environment says: a trace would carry the ticket away
-    steps = build_steps(store, systems, release, model, lookup_seconds)
+    steps = build_steps(store, systems, release_in_force(store, release), model, lookup_seconds)
     # One process at a time: two that turn the same new file to WAL fail at once, for SQLite does not wait there.
     with store.write(), closing(sqlite3.connect(checkpoints)) as conn:
         conn.execute("PRAGMA journal_mode=WAL")

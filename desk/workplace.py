@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.handle import Handler
 from agent.model import ModelSettings
 from agent.outgoing import release_view
+from agent.release_in_force import release_in_force
 from agent.wiring import open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
@@ -17,6 +18,7 @@ from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
 from guards.policy import Release
+from ledger.adoption import is_older, newest_release
 from ledger.changing import ChangeLedger
 from ledger.outbox import PostLedger
 from tools.directory import Directory, open_directory
@@ -61,6 +63,11 @@ class Workplace(Records):
         return self.rules.release
 
     @property
+    def release_in_force(self) -> Release:
+        """The same, held to drafts where the ledger has seen a newer one."""
+        return release_in_force(self.store, self.release)
+
+    @property
     def systems(self) -> Systems:
         """The systems of record."""
         return self.rules.systems
@@ -79,7 +86,8 @@ class Workplace(Records):
 
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel."""
-        return PostRoom(PostLedger(self.store), self.history, channel, lambda: release_view(self.release))
+        release = self.release_in_force
+        return PostRoom(PostLedger(self.store), self.history, channel, lambda: release_view(release))
 
     def change_room(self) -> ChangeRoom | None:
         """What carries out the changes that people order; None where no system for them is connected."""
@@ -109,7 +117,15 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
     """Opens all of it: rules first, so that a release that cannot be used leaves no empty ledger behind."""
     rules = open_rules(settings, env, clock)
     settings.make_ledger_folder()
-    return Workplace(settings, open_ledger(settings, rules.clock), rules)
+    store = open_ledger(settings, rules.clock)
+    newest = newest_release(store)
+    if newest is not None and is_older(rules.release.version, newest):
+        told = (
+            f"release {rules.release.version} is older than {newest}, which was used before: nothing is answered without a "
+            "person. Put the newer one back, or run `lanewise policy adopt`"
+        )
+        rules = replace(rules, notices=(told, *rules.notices))
+    return Workplace(settings, store, rules)
 
 
 def read_company(path: Path | None) -> Directory:

@@ -66,6 +66,7 @@ class Kind(StrEnum):
     HANDED_BACK = "handed_back"
     HALTED = "halted"
     RESUMED = "resumed"
+    RELEASE_ADOPTED = "release_adopted"
     WORDS_ERASED = "words_erased"
     EVENT_FAILED = "event_failed"
     EVENT_GIVEN_UP = "event_given_up"
