@@ -29,6 +29,7 @@ import agent.approved_words
 import agent.steps.assign_lane
 import guards.wording
 from agent import wiring
+from agent.assessors.encoder import WEIGHTS
 from agent.assessors.text_head import TextHead
 from agent.lane_work import autonomous
 from agent.model import ModelSettings, Secret
@@ -47,6 +48,9 @@ from tools.toolbox import Done, Refusal, Toolbox
 
 TICKETS = {1: AUDIT_LOG, 2: DISCOUNT, 3: LOCKED_OUT}
 """A ticket for each lane, where nothing breaks."""
+OWN_ACCOUNT = "Which plan is our account on?"
+"""Routine too, and answered from the account's own record: without it nobody can answer. What only a public article
+answers is answered while account systems are away, for nothing of it hangs on them."""
 CELLS: set[tuple[str, int]] = set()
 """The cells that were filled in this run."""
 
@@ -206,6 +210,22 @@ async def _head_crash(house: House) -> AsyncIterator[Scene]:
         yield scene
 
 
+def _head_broken(how: str) -> Failure:
+    @asynccontextmanager
+    async def broken(house: House) -> AsyncIterator[Scene]:
+        weights = house.folder / "weights"
+        weights.mkdir(parents=True)
+        if how == "corrupt":
+            for file in WEIGHTS.iterdir():
+                (weights / file.name).write_bytes(b"not weights at all")
+        encoder: Any = None if how == "encoder missing" else SilentHead.encoder
+        house.patch.setattr(wiring, "text_head", lambda: TextHead(weights, encoder))
+        async with house.scene(house.release) as scene:
+            yield scene
+
+    return broken
+
+
 @asynccontextmanager
 async def _clock_back(house: House) -> AsyncIterator[Scene]:
     clock = Clock()
@@ -244,8 +264,14 @@ GOES_ON: dict[str, Failure] = {
     "knowledge down": _systems(down=frozenset({"knowledge"})),
     "knowledge corrupt": _knowledge_corrupt,
     "text head crash": _head_crash,
+    "text head missing": _head_broken("missing"),
+    "text head corrupt": _head_broken("corrupt"),
+    "text head without its encoder": _head_broken("encoder missing"),
     "clock going backwards": _clock_back,
 }
+
+
+ON_THE_ACCOUNT = {"lookup timeout", "lookups down"}
 
 
 @pytest.mark.parametrize("lane", TICKETS)
@@ -254,7 +280,7 @@ async def test_the_customer_reads_a_notice_at_most_and_a_person_has_the_ticket(
     failure: str, lane: int, house: House
 ) -> None:
     async with GOES_ON[failure](house) as scene:
-        await scene.customer_writes(TICKETS[lane])
+        await scene.customer_writes(OWN_ACCOUNT if lane == 1 and failure in ON_THE_ACCOUNT else TICKETS[lane])
         nothing_but_notices(scene)
         a_person_has_it(scene)
         assert scene.register().lane >= lane
@@ -262,11 +288,12 @@ async def test_the_customer_reads_a_notice_at_most_and_a_person_has_the_ticket(
 
 
 @pytest.mark.parametrize("lane", TICKETS)
+@pytest.mark.parametrize("on_account", [False, True])
 async def test_where_nothing_breaks_each_ticket_has_its_lane_and_the_routine_one_its_answer(
-    lane: int, house: House
+    lane: int, on_account: bool, house: House
 ) -> None:
     async with house.scene() as scene:
-        result = await scene.customer_writes(TICKETS[lane])
+        result = await scene.customer_writes(OWN_ACCOUNT if on_account and lane == 1 else TICKETS[lane])
         scene.deliver()
         assert result.lane == lane
         assert scene.pieces() == (["answer"] if lane == 1 else ["notice"])
@@ -289,10 +316,19 @@ def _locked(scene: Scene) -> Iterator[type[Exception]]:
 
 @contextlib.contextmanager
 def _disk_full(scene: Scene) -> Iterator[type[Exception]]:
+    """As many pages as there are now, and no free room in any of them."""
+    other = sqlite3.connect(scene.folder / "ledger.sqlite3", isolation_level=None)
+    other.execute("CREATE TABLE filler (x BLOB)")
+    other.execute(f"PRAGMA max_page_count={other.execute('PRAGMA page_count').fetchone()[0]}")
+    for size in (3000, 500, 50):
+        with contextlib.suppress(sqlite3.OperationalError):
+            while True:
+                other.execute("INSERT INTO filler VALUES (randomblob(?))", (size,))
+    pages = other.execute("PRAGMA page_count").fetchone()[0]
+    other.close()
     engine = scene.store._engine
 
     def cap(conn: Any) -> None:
-        pages = conn.exec_driver_sql("PRAGMA page_count").scalar()
         conn.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
     event.listen(engine, "begin", cap)
@@ -300,8 +336,6 @@ def _disk_full(scene: Scene) -> Iterator[type[Exception]]:
         yield StoreBroken
     finally:
         event.remove(engine, "begin", cap)
-        with engine.connect() as conn:
-            conn.exec_driver_sql("PRAGMA max_page_count=1000000")
         engine.dispose()
 
 
@@ -316,18 +350,12 @@ async def test_a_ledger_that_cannot_write_loses_nothing_and_lets_nothing_leave(
 ) -> None:
     monkeypatch.setattr(store_room, "BUSY_MILLISECONDS", 50)
     async with house.scene() as scene:
-        # The disk is full for something: a long message needs pages of its own.
-        message = scene.message(TICKETS[lane], subject="A" * 200_000 if failure == "disk full" and not filed else "")
+        message = scene.message(TICKETS[lane], subject="A subject that takes some room. " * 200)
         if filed:
             scene.intake.receive(message)
         with STORES[failure](scene) as told:
             with pytest.raises(told):
-                if filed and failure == "disk full":
-                    while True:  # small writes fit into the last page; sooner or later they do not
-                        await scene.handler.handle(message)
-                        scene.intake.receive(scene.message("x" * 50_000, key=f"more-{len(scene.events())}"))
-                else:
-                    await scene.handler.handle(message)
+                await scene.handler.handle(message)
             assert scene.letters() == []
         if filed:
             assert scene.intake.tickets_with_work() == ("T-1",)
@@ -335,7 +363,7 @@ async def test_a_ledger_that_cannot_write_loses_nothing_and_lets_nothing_leave(
         else:
             await scene.handler.handle(message)
         assert scene.intake.tickets_with_work() == ()
-        assert [m.text for m in scene.history.thread("T-1") if m.role == "customer"][0] == TICKETS[lane]
+        assert [m.text for m in scene.history.thread("T-1") if m.role == "customer"] == [TICKETS[lane]]
     CELLS.add((f"{failure}, {'after' if filed else 'before'} it is filed", lane))
 
 
@@ -364,7 +392,7 @@ async def test_without_rules_nothing_begins_and_what_was_filed_waits(failure: st
     file = house.folder / "policies" / "rules.toml"
     packaged = Path(guards.wording.__file__).parent / "policies" / "2026-03-01.toml"
     file.write_bytes(packaged.read_bytes())
-    (house.folder / "lanewise.toml").write_text('policy = "policies/rules.toml"\n')
+    (house.folder / "lanewise.toml").write_text('[policy]\nfile = "policies/rules.toml"\n')
     settings = load_settings(house.folder, {})
     assert settings.policy == file
     place = open_workplace(settings, {})
@@ -387,24 +415,6 @@ async def test_without_rules_nothing_begins_and_what_was_filed_waits(failure: st
     store.close()
     assert (list(waiting), begun) == (["T-1"], 0)
     CELLS.add((failure, lane))
-
-
-@pytest.mark.parametrize("lane", TICKETS)
-@pytest.mark.parametrize("how", ["missing", "corrupt"])
-async def test_without_its_text_head_the_machine_does_not_begin_and_nothing_is_acknowledged(
-    how: str, lane: int, house: House
-) -> None:
-    weights = house.folder / "head"
-    weights.mkdir(parents=True)
-    if how == "corrupt":
-        for file in (Path(wiring.__file__).parent / "assessors").rglob("*.npz"):
-            (weights / file.name).write_bytes(b"not weights at all")
-    house.patch.setattr(wiring, "text_head", lambda: TextHead(weights))
-    with pytest.raises(Exception) as told:
-        async with house.scene(house.release):
-            raise AssertionError("it began without a text head")
-    assert not isinstance(told.value, AssertionError)
-    CELLS.add((f"text head {how}", lane))
 
 
 # ── an older release, and the way back ──────────────────────────────────────────────────────────────────────
