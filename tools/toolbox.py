@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 from guards.capabilities import TABLE, Effect, Right
@@ -14,6 +18,12 @@ from tools.errors import BadTool, NameTaken, ToolFailed, UndeclaredEffect
 
 Run: TypeAlias = Callable[..., object]
 """What a tool does, called with its declared arguments by name. A Refusal it returns is passed on and recorded."""
+
+LONGEST_ARGUMENT = 200_000
+"""Characters of one text: what a model's answer may hold at most."""
+MOST_ITEMS = 1_000
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+# A lone surrogate has no bytes and NUL is cut off by others: what was judged would not be what is kept.
 
 PLAIN_TYPES = (str, int, float, bool, tuple)
 """The types an argument may have; a tuple holds strings."""
@@ -46,6 +56,10 @@ class Tool:
         for name, kind in self.parameters.items():
             if kind not in PLAIN_TYPES:
                 raise BadTool(f"tool {self.name!r}: {name} has the type {kind!r}; use str, int, float, bool or tuple")
+        if inspect.iscoroutinefunction(self.run):
+            raise BadTool(f"tool {self.name!r}: it would run later than its right was read; make run a plain function")
+        # What was declared at loading is what is checked at each call, whoever still holds the dict.
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +183,30 @@ def wrong_arguments(tool: Tool, arguments: object) -> tuple[str, str] | None:
             return "type", f"{name} is a {type(value).__name__}, not a {kind.__name__}"
         if isinstance(value, tuple) and not all(type(item) is str for item in value):
             return "type", f"{name} holds something else than str"
+        if (wrong := _wrong_value(value)) is not None:
+            return "value", f"{name} {wrong}"
     return None
+
+
+def _wrong_value(value: object) -> str | None:
+    """What is wrong with a value of the right type; None where it can be kept and told as it is."""
+    match value:
+        case bool():
+            return None
+        case float():
+            return None if math.isfinite(value) else "is no finite number"
+        case int():
+            return None if abs(value) < 2**63 else "is larger than any number that is kept"
+        case str():
+            if len(value) > LONGEST_ARGUMENT:
+                return f"is longer than {LONGEST_ARGUMENT:,} characters"
+            return "holds a character that no text can hold" if _NO_TEXT.search(value) else None
+        case tuple():
+            if len(value) > MOST_ITEMS:
+                return f"holds more than {MOST_ITEMS:,} items"
+            return next((wrong for item in value if (wrong := _wrong_value(item))), None)
+        case _:
+            return "is of no plain type"
 
 
 def _alike(name: object, exact: Iterable[str]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -282,6 +285,84 @@ async def test_the_refusal_names_what_is_wrong_with_the_arguments(arguments: obj
     result = await house.box.call("send_answer", arguments)
     assert isinstance(result, Refusal)
     assert result.rule == rule
+
+
+class Word(StrEnum):
+    WORDS = "words"
+
+
+class Whole(int):
+    pass
+
+
+UNFIT: tuple[tuple[type, Any, str], ...] = (
+    (str, Word.WORDS, "type"),
+    (str, b"words", "type"),
+    (str, "lone \ud800 surrogate", "value"),
+    (str, "cut\x00off", "value"),
+    (str, "x" * 200_001, "value"),
+    (int, True, "type"),
+    (int, Whole(3), "type"),
+    (int, 3.0, "type"),
+    (int, "3", "type"),
+    (int, Lane.AUTONOMOUS, "type"),
+    (int, 2**63, "value"),
+    (float, 1, "type"),
+    (float, True, "type"),
+    (float, float("nan"), "value"),
+    (float, float("inf"), "value"),
+    (float, float("-inf"), "value"),
+    (float, "1.5", "type"),
+    (bool, 1, "type"),
+    (bool, "true", "type"),
+    (tuple, ["a"], "type"),
+    (tuple, ("a", Word.WORDS), "type"),
+    (tuple, ("a", ("b",)), "type"),
+    (tuple, ("a", "b\x00"), "value"),
+    (tuple, ("a",) * 1_001, "value"),
+)
+
+
+@pytest.mark.parametrize(("kind", "value", "rule"), UNFIT, ids=lambda v: ascii(v)[:30])
+async def test_a_value_that_is_not_exactly_what_was_declared_is_refused_and_recorded(
+    kind: type, value: Any, rule: str
+) -> None:
+    ran: list[object] = []
+    tool = Tool("keep", Effect.LOCAL_NOTE, Right.SUMMARISE, {"given": kind}, lambda **a: ran.append(a))
+    house = House(Lane.ASSISTED, (tool,))
+    result = await house.box.call("keep", {"given": value})
+    assert isinstance(result, Refusal)
+    assert result.rule == rule
+    assert len(result.reason) < 200
+    assert house.refused == [result]
+    assert not ran
+    assert isinstance(await house.box.call("keep", {"given": GOOD[kind]}), Done)
+
+
+@pytest.mark.parametrize("arguments", [OrderedDict(text="x"), MappingProxyType({"text": "x"}), {Word.WORDS: "x"}])
+async def test_arguments_in_something_that_only_acts_like_a_dict_are_refused(arguments: object) -> None:
+    house = House(Lane.AUTONOMOUS)
+    assert isinstance(await house.box.call("send_answer", arguments), Refusal)
+    assert house.untouched
+
+
+async def test_a_tool_that_would_run_later_than_its_right_was_read_does_not_load() -> None:
+    async def later(text: str) -> None:
+        """Never run."""
+
+    with pytest.raises(BadTool):
+        Tool("later", Effect.DRAFT, Right.DRAFT_REPLY, {"text": str}, later)
+
+
+async def test_what_a_tool_declared_cannot_be_widened_afterwards() -> None:
+    declared: dict[str, type] = {"text": str}
+    tool = Tool("keep", Effect.LOCAL_NOTE, Right.SUMMARISE, declared, lambda **a: a)
+    declared["to"] = str
+    with pytest.raises(TypeError):
+        tool.parameters["to"] = str  # type: ignore[index]
+    house = House(Lane.ASSISTED, (tool,))
+    result = await house.box.call("keep", {"text": "x", "to": "a@b.example"})
+    assert isinstance(result, Refusal) and result.rule == "extra"
 
 
 async def test_a_bool_is_not_a_number_and_a_number_not_another_kind_of_number() -> None:
