@@ -4,12 +4,13 @@ One store, and one object for each actor. What an actor may not do has no method
 
     open_store(url) -> Store          tables, migrations, ``read()`` and ``write(durable=)``
     Intake(store)                     what comes in: receive, close, tick, next_unhandled, tickets_with_work,
-                                      mark_handled, mark_failed, give_up, lease
-    WorkerLedger(store)               what the graph may do: now, thread, ticket, register, halts, is_halted,
-                                      refusals, deliveries, events, review; record, record_many,
-                                      record_outcome, refuse; open_answer, open_action, raise_answer,
-                                      raise_action, raise_floor, close_answer; propose; open_review,
-                                      revise_review. It cannot lower, approve, claim, hand back or halt.
+                                      take, handled, mark_handled, mark_failed, give_up, lease
+    WorkerLedger(store)               what the graph may do: now, snapshot, thread, ticket, address, register,
+                                      standing, halts, is_halted, recorded, refusals, deliveries, events,
+                                      review; record, record_many, record_outcome, refuse; assign,
+                                      open_answer, open_action, raise_answer, raise_action, raise_floor,
+                                      close_answer; propose; open_review, revise_review. It cannot lower,
+                                      approve, claim, hand back or halt.
     PeopleLedger(store)               what a named person decides: claim, release, approve, edit_and_approve,
                                       reject, answer_myself, change_lane, correct_triggers, route,
                                       approve_change, decide_action, hand_back, resolve, rate_packet, halt, resume, erase.

@@ -98,7 +98,9 @@ _READ = (
 # Compiles to the same on SQLite, whose write transactions already exclude each other.
 _HELD = _READ.with_for_update(of=registers)
 # What is no lane counts as lane 3, here too.
-_READ_LANE = case((openings.c.lane.in_([int(lane) for lane in Lane]), openings.c.lane), else_=int(Lane.HUMAN_OWNED))
+_READ_LANE = case(
+    (openings.c.lane.between(int(min(Lane)), int(max(Lane))), openings.c.lane), else_=int(Lane.HUMAN_OWNED)
+)
 _HIGHEST = (
     select(func.max(_READ_LANE))
     .where(
