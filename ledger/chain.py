@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ SHORTEST_KEY = 32
 """Fewest characters of a chain key; a key that can be guessed seals nothing."""
 _HALF = 32
 """Hex digits of each half of a seal: 128 bits."""
+_SEAL = re.compile(r"([0-9]{1,19})\.(-?[0-9]{1,19})\.([0-9a-f]{32})([0-9a-f]{32})")
 _LOOK_AHEAD = 200
 """How many records behind a wrong one are read to say what was done to it."""
 
@@ -100,11 +102,8 @@ class Seal:
     @classmethod
     def read(cls, stored: object) -> Seal | None:
         """Of its stored form; None for anything else."""
-        number, _, rest = stored.partition(".") if isinstance(stored, str) else ("", "", "")
-        seq, _, macs = rest.partition(".")
-        if not (number.isascii() and number.isdigit() and seq.lstrip("-").isdigit() and len(macs) == 2 * _HALF):
-            return None
-        return cls(int(number), int(seq), macs[:_HALF], macs[_HALF:])
+        found = _SEAL.fullmatch(stored) if isinstance(stored, str) else None
+        return cls(int(found[1]), int(found[2]), found[3], found[4]) if found else None
 
     @property
     def place(self) -> Place:
@@ -151,7 +150,6 @@ class Fault(StrEnum):
     HEAD_EDITED = "chain head edited"
     ANCHOR_EDITED = "anchor edited"
     OTHER_LEDGER = "another ledger"
-    UNREADABLE = "unreadable"
     DISAGREES = "the log and the outbox or register disagree"
 
 
