@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import Connection, bindparam, exists, func, select
 
 from ledger.chain import Fault, Finding
-from ledger.events import Event, Kind, event_at, timeline
+from ledger.changes import ChangeState, changes_of
+from ledger.events import Event, Kind, event_at, first, timeline
 from ledger.letters import DeliveryState
-from ledger.tables import approvals, bodies, events, halts, outbox, registers
+from ledger.tables import approvals, bodies, changes, events, halts, outbox, registers, tickets
 from ledger.words import digest_of
 
 _PROPOSED = frozenset({Kind.REPLY_PROPOSED, Kind.NOTICE_PROPOSED})
@@ -42,13 +43,21 @@ def first_disagreement(conn: Connection) -> Finding | None:
 def _tickets(conn: Connection) -> list[str]:
     """Every ticket with an event, a letter or a register, in the order of their ids."""
     found: set[str] = set()
-    for column in (events.c.ticket_id, outbox.c.ticket_id, registers.c.ticket_id, approvals.c.ticket_id):
+    for column in (
+        events.c.ticket_id,
+        outbox.c.ticket_id,
+        registers.c.ticket_id,
+        approvals.c.ticket_id,
+        changes.c.ticket_id,
+    ):
         found |= set(conn.execute(select(column).distinct()).scalars())
     return sorted(found)
 
 
 def _of_ticket(conn: Connection, ticket: str) -> Iterator[Finding]:
+    yield from _ticket(conn, ticket)
     yield from _letters(conn, ticket)
+    yield from _changes(conn, ticket)
     yield from _register(conn, ticket)
     yield from _approvals(conn, ticket)
     yield from _drafts(conn, ticket)
@@ -56,6 +65,67 @@ def _of_ticket(conn: Connection, ticket: str) -> Iterator[Finding]:
 
 def _wrong(words: str, seq: int | None = None) -> Finding:
     return Finding(Fault.DISAGREES, None, seq, words)
+
+
+# ── the ticket's own row ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _ticket(conn: Connection, ticket: str) -> Iterator[Finding]:
+    """Whom the row names is whom the first message came from, and nobody became verified since."""
+    row = conn.execute(_ROW, {"ticket": ticket}).mappings().first()
+    wrote = first(conn, ticket, Kind.CUSTOMER_WROTE)
+    if row is None or wrote is None:
+        return
+    if row["verified"] and wrote.head.get("verified") is not True:
+        yield _wrong(f"ticket {ticket!r} says that its requester is verified, and its first message was not", wrote.seq)
+    sender = ((wrote.body.json() if wrote.body else None) or {}).get("sender")
+    if sender is None:  # erased, or told before senders were sealed
+        return
+    for name, value in sender.items():
+        if row[name] != value:
+            yield _wrong(f"ticket {ticket!r} has another {name} than its first message", wrote.seq)
+
+
+_ROW = select(tickets).where(tickets.c.id == bindparam("ticket"))
+
+
+# ── changes ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _changes(conn: Connection, ticket: str) -> Iterator[Finding]:
+    """Each change hangs on the decision that ordered it, and none that was begun waits to be begun."""
+    told: dict[str, list[Event]] = {}
+    for event in timeline(conn, ticket, _CHANGED):
+        if (key := event.head.get("change")) is not None:
+            told.setdefault(str(key), []).append(event)
+    held = {one.key: one for one in changes_of(conn, ticket)}
+    for key in told.keys() - held.keys():
+        yield _wrong(f"change {key!r} is in the log and not in the list of changes", told[key][0].seq)
+    for key, one in held.items():
+        decided = event_at(conn, one.decided_by)
+        if (
+            decided is None
+            or (decided.ticket, decided.kind) != (ticket, Kind.PERSON_DECIDED)
+            or decided.head.get("digest") != one.arguments.digest
+        ):
+            yield _wrong(f"change {key!r} is not one that a person ordered", one.decided_by)
+        last = told[key][-1] if key in told else None
+        allowed = _AFTER_CHANGE[last.kind if last else None]
+        if one.state not in allowed:
+            by_log = " or ".join(sorted(state.value for state in allowed))
+            yield _wrong(f"change {key!r} is {one.state.value} in the list, and {by_log} by the log", one.decided_by)
+
+
+_AFTER_CHANGE: Mapping[Kind | None, frozenset[ChangeState]] = {
+    None: frozenset({ChangeState.INTENT}),
+    Kind.CHANGE_STARTED: frozenset({ChangeState.RUNNING}),
+    Kind.CHANGE_DONE: frozenset({ChangeState.DONE}),
+    Kind.CHANGE_FAILED: frozenset({ChangeState.FAILED}),
+    # A person may have found out since, and said so by a decision.
+    Kind.CHANGE_UNKNOWN: frozenset({ChangeState.UNKNOWN, ChangeState.DONE, ChangeState.FAILED}),
+    Kind.RIGHT_REFUSED: frozenset({ChangeState.REFUSED}),
+}
+_CHANGED = tuple(kind for kind in _AFTER_CHANGE if kind is not None)
 
 
 # ── letters ─────────────────────────────────────────────────────────────────────────────────────────────────

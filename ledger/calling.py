@@ -76,6 +76,11 @@ WHY: Mapping[str, Why] = {
         "Decide whether somebody answers in its place.",
         "whether the stopped text would still fit",
     ),
+    "record_taken_over": Why(
+        "The record was taken over from a copy: what waited in it was stopped, because it may have been done already.",
+        "Find out whether it was done after the copy was made, and do it anew where it was not.",
+        "whether what was stopped had been done before",
+    ),
     "change_unknown": Why(
         "Nobody knows whether a change that a person ordered was carried out; no machine tries it again.",
         "Look it up in the system that makes the change, and say here whether it was done.",

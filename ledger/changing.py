@@ -14,7 +14,7 @@ from guards.gate import Refusal
 from ledger import changes, reviews
 from ledger.changes import Change, ChangeState
 from ledger.errors import WrongState
-from ledger.events import Entry, Kind, append, own_key
+from ledger.events import Entry, Kind, Record, append, own_key
 from ledger.moment import ReleaseView
 from ledger.store import Store
 from ledger.tables import openings
@@ -87,8 +87,11 @@ class ChangeLedger:
                 told = changes.refuse(conn, held, arguments, at=now, actor=ACTOR)
                 self._call(conn, held, "change_refused", held.decided_by, now)
                 return told
+            if not self._told(conn, held, Kind.CHANGE_STARTED, "started", now).first:
+                before = Refusal(f"carry out {held.action}", "record", "the record holds that it was begun before")
+                self._call(conn, held, "change_refused", held.decided_by, now)
+                return changes.refuse(conn, held, before, at=now, actor=ACTOR)
             changes.move(conn, key, ChangeState.RUNNING, now)
-            self._tell(conn, held, Kind.CHANGE_STARTED, "started", now)
             return Running(key, held.ticket, held.action, arguments, held.by)
 
     def done(self, key: str, reference: str = "") -> None:
@@ -151,6 +154,9 @@ class ChangeLedger:
         reviews.call_a_person(conn, held.ticket, why, review_id=self._store.new_id(), cause=cause, at=now)
 
     def _tell(self, conn: Connection, held: Change, kind: Kind, step: str, now: datetime, error: str = "") -> int:
+        return self._told(conn, held, kind, step, now, error).seq
+
+    def _told(self, conn: Connection, held: Change, kind: Kind, step: str, now: datetime, error: str = "") -> Record:
         head = {
             "change": held.key,
             "action": held.action,
@@ -159,4 +165,4 @@ class ChangeLedger:
             "error": _ADDRESS.sub("<address>", keepable(error))[:200],
         }
         entry = Entry(kind, own_key(f"change/{held.key}/{step}"), head)
-        return append(conn, held.ticket, entry, at=now, actor=ACTOR, body=held.arguments).seq
+        return append(conn, held.ticket, entry, at=now, actor=ACTOR, body=held.arguments)

@@ -218,6 +218,12 @@ def latest(conn: Connection, ticket: str, kind: Kind) -> Event | None:
     return _event(row) if row is not None else None
 
 
+def first(conn: Connection, ticket: str, kind: Kind) -> Event | None:
+    """The ticket's first event of a kind."""
+    row = conn.execute(_FIRST, {"ticket": ticket, "kind": kind.value}).first()
+    return _event(row) if row is not None else None
+
+
 def by_key(conn: Connection, ticket: str, key: str) -> Event | None:
     """The ticket's event of that key."""
     row = conn.execute(_BY_KEY, {"ticket": ticket, "key": key}).first()
@@ -250,6 +256,11 @@ _NEXT_WAITING = _SELECT.where(
 _LATEST = (
     _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.kind == bindparam("kind"))
     .order_by(events.c.seq.desc())
+    .limit(1)
+)
+_FIRST = (
+    _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.kind == bindparam("kind"))
+    .order_by(events.c.seq)
     .limit(1)
 )
 _INSERT_EVENT, _INSERT_BODY, _INSERT_WORK = insert(events), insert(bodies), insert(inbox)

@@ -95,6 +95,8 @@ class Intake:
             "text": keepable(message.text),
             "subject": keepable(message.subject),
             "attachments": [keepable(a) for a in message.attachments],
+            # Sealed with the message: the ticket's own row, which holds the same, could be changed in the file.
+            "sender": sender_of(message),
         }
         if message.context is not None:
             words["context"] = message.context
@@ -265,6 +267,16 @@ def _aware(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def sender_of(message: IncomingMessage) -> dict[str, str | None]:
+    """Who wrote, and where an answer may go, as the ledger keeps it."""
+    return {
+        "requester_email": keepable(message.requester_email),
+        "requester_name": keepable(message.requester_name),
+        "recipient": keepable(message.recipient).strip(),
+        "account_id": keepable(message.account_id) if message.account_id is not None else None,
+    }
+
+
 def _same(ticket: str, key: str, kept: Body | None, text: str, digest: str) -> None:
     """Nothing where the message kept under the key is of that text; KeyReused where it is another."""
     # What was erased is known by the digest of the whole alone.
@@ -292,10 +304,7 @@ def _file_ticket(conn: Connection, ticket: str, message: IncomingMessage, seq: i
                 "id": ticket,
                 "channel": keepable(message.channel)[:100],
                 "subject": keepable(message.subject),
-                "requester_email": keepable(message.requester_email),
-                "requester_name": keepable(message.requester_name),
-                "recipient": keepable(message.recipient).strip(),
-                "account_id": keepable(message.account_id) if message.account_id is not None else None,
+                **sender_of(message),
                 "verified": message.verified is True,
                 "first_seen": now,
             },

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from guards.gate import Letter, Piece, Refusal
 from ledger import letters, moment, reviews
 from ledger.errors import WrongState
-from ledger.events import Entry, Event, Kind, append, event_at, own_key
+from ledger.events import Entry, Event, Kind, Record, append, event_at, first, own_key
 from ledger.letters import Delivery, DeliveryState
 from ledger.moment import ReleaseView
 from ledger.store import Store
@@ -80,10 +80,15 @@ class PostLedger:
             if held.state is not DeliveryState.INTENT:
                 return Refusal(what, "state", f"it is {held.state.value} already")
             answer = _as_recorded(conn, held) or moment.judge(conn, held.letter, held.body.text, view, now, reply_key)
+            if not isinstance(answer, Refusal):
+                answer = _as_addressed(conn, held) or answer
             if isinstance(answer, Refusal):
                 return self._refuse(conn, held, answer, now)
+            if not self._told(conn, held, Kind.DELIVERY_STARTED, "started", now).first:
+                return self._refuse(
+                    conn, held, Refusal(what, "record", "the record holds that it was begun before"), now
+                )
             letters.move(conn, reply_key, DeliveryState.SENDING, now)
-            self._tell(conn, held, Kind.DELIVERY_STARTED, "started", now)
             assert held.body.text is not None
             return Sending(reply_key, held.letter, held.body.text.encode("utf-8"))
 
@@ -160,6 +165,9 @@ class PostLedger:
         reviews.call_a_person(conn, held.letter.ticket, why, review_id=self._store.new_id(), cause=cause, at=now)
 
     def _tell(self, conn: Connection, held: Delivery, kind: Kind, step: str, now: datetime, error: str = "") -> int:
+        return self._told(conn, held, kind, step, now, error).seq
+
+    def _told(self, conn: Connection, held: Delivery, kind: Kind, step: str, now: datetime, error: str = "") -> Record:
         head = {
             "reply_key": held.reply_key,
             "piece": held.letter.piece.value,
@@ -167,7 +175,7 @@ class PostLedger:
             "error": _ADDRESS.sub("<address>", keepable(error))[:200],
         }
         entry = Entry(kind, own_key(f"post/{held.reply_key}/{step}"), head)
-        return append(conn, held.letter.ticket, entry, at=now, actor=ACTOR, body=held.body).seq
+        return append(conn, held.letter.ticket, entry, at=now, actor=ACTOR, body=held.body)
 
 
 def _as_recorded(conn: Connection, held: Delivery) -> Refusal | None:
@@ -188,6 +196,17 @@ def _as_recorded(conn: Connection, held: Delivery) -> Refusal | None:
     if not _says(decided, letter.ticket, held, **bound):
         return Refusal(what, "record", "the record holds that something else was approved")
     return None
+
+
+def _as_addressed(conn: Connection, held: Delivery) -> Refusal | None:
+    """A refusal where the ticket's row, which can be changed, names another address than the message that opened it."""
+    wrote = first(conn, held.letter.ticket, Kind.CUSTOMER_WROTE)
+    sender = ((wrote.body.json() if wrote and wrote.body else None) or {}).get("sender")
+    # None: erased, which other checks refuse, or told before senders were sealed.
+    if sender is None or sender["recipient"] == held.letter.recipient:
+        return None
+    what = f"send the {held.letter.piece.value}"
+    return Refusal(what, "record", "the record holds another address for this ticket")
 
 
 def _says(event: Event, ticket: str, held: Delivery, **also: object) -> bool:

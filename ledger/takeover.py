@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guards.gate import Refusal
-from ledger import letters, reviews
+from ledger import changes, letters, reviews
+from ledger.changes import ChangeState
 from ledger.decisions import Signature
 from ledger.letters import DeliveryState
 from ledger.resealing import seal_as_it_stands
@@ -15,8 +16,8 @@ def take_over(store: Store, sign: Signature) -> int:
     ``verify`` found was looked into. Returns up to which event.
 
     Every event is sealed anew with the key at hand (a new one where there is none), and who took it over and why is on
-    record. Letters that had not begun to leave may have left after the copy was made: none of them leaves, and a
-    person is called to each.
+    record. Letters and changes that had not begun may have been carried out after the copy was made: none of them is,
+    and a person is called to each.
     """
     at = store.now()
     with store.write(durable=True) as conn:
@@ -29,5 +30,12 @@ def take_over(store: Store, sign: Signature) -> int:
             letters.withdraw(conn, ticket, doubt, at=at, actor=sign.by, approved_too=True)
             reviews.call_a_person(
                 conn, ticket, "record_taken_over", review_id=store.new_id(), cause=held.proposed_by, at=at
+            )
+        for ordered in changes.in_state(conn, ChangeState.INTENT):
+            why = "the record was taken over: nobody knows whether this was carried out before"
+            refusal = Refusal(f"carry out {ordered.action}", "taken_over", why)
+            changes.refuse(conn, ordered, refusal, at=at, actor=sign.by)
+            reviews.call_a_person(
+                conn, ordered.ticket, "record_taken_over", review_id=store.new_id(), cause=ordered.decided_by, at=at
             )
     return through

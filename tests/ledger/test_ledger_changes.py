@@ -30,6 +30,8 @@ from ledger.errors import (
 from ledger.events import Kind
 from ledger.packet_pages import to_text
 from ledger.people import PeopleLedger
+from ledger.takeover import take_over
+from ledger.verification import verify
 from ledger.words import canonical
 from ledger.worker import WorkerLedger
 
@@ -389,3 +391,33 @@ def test_each_hand_has_exactly_its_part_in_a_change() -> None:
     }
     assert not {n for n in dir(WorkerLedger) if "change" in n}
     assert {n for n in dir(PeopleLedger) if "change" in n} == {"approve_change", "change_lane"}
+
+
+def test_a_change_that_was_made_is_not_made_again_though_its_row_be_set_back(scene: Scene) -> None:
+    key = order(scene, asked_for(scene))
+    room(scene).begin(key, VIEW)
+    room(scene).done(key, "RF-7")
+    with scene.store.write() as conn:
+        conn.execute(text("UPDATE changes SET state = 'intent'"))
+    found = verify(scene.store).finding
+    assert found is not None and "is intent in the list, and done by the log" in found.words
+    assert rule(room(scene).begin(key, VIEW)) == "record"
+    assert room(scene).change(key).state is ChangeState.REFUSED
+
+
+def test_a_change_that_waits_in_a_copy_is_stopped_when_a_person_takes_the_record_over(scene: Scene) -> None:
+    key = order(scene, asked_for(scene))
+    take_over(scene.store, scene.sign())
+    assert room(scene).waiting() == ()
+    assert (room(scene).change(key).state, verify(scene.store).finding) == (ChangeState.REFUSED, None)
+    assert scene.reviews.of_ticket("T1") is not None
+
+
+@pytest.mark.parametrize("column", ["recipient", "requester_email", "account_id"])
+def test_a_tickets_row_that_was_changed_in_the_file_disagrees_with_its_first_message(scene: Scene, column: str) -> None:
+    scene.receive()
+    assert verify(scene.store).finding is None
+    with scene.store.write() as conn:
+        conn.execute(text(f"UPDATE tickets SET {column} = 'mallory'"))  # noqa: S608
+    found = verify(scene.store).finding
+    assert found is not None and f"another {column} than its first message" in found.words

@@ -179,9 +179,31 @@ def _another_row(scene: Scene) -> str:
     return key
 
 
+def _another_address(scene: Scene) -> str:
+    key = answer(scene)
+    for table in ("tickets", "outbox"):
+        _file(scene, f"UPDATE {table} SET recipient = 'mallory@elsewhere.example'")  # noqa: S608
+    return key
+
+
+def _begun_before(scene: Scene) -> str:
+    key = answer(scene)
+    scene.post.begin(key, VIEW)
+    scene.post.sent(key)
+    _file(scene, "UPDATE outbox SET state = 'intent'")
+    return key
+
+
 @pytest.mark.parametrize(
     ("death", "rule"),
-    [(_other_text, "digest"), (_no_address, "recipient"), (_erased, "erased"), (_another_row, "record")],
+    [
+        (_other_text, "digest"),
+        (_no_address, "recipient"),
+        (_erased, "erased"),
+        (_another_row, "record"),
+        (_another_address, "record"),
+        (_begun_before, "record"),
+    ],
 )
 def test_the_ledger_itself_refuses(scene: Scene, death: Callable[[Scene], str], rule: str) -> None:
     refused = scene.post.begin(death(scene), VIEW)
