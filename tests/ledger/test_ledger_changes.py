@@ -399,6 +399,7 @@ def test_a_change_that_was_made_is_not_made_again_though_its_row_be_set_back(sce
     room(scene).done(key, "RF-7")
     with scene.store.write() as conn:
         conn.execute(text("UPDATE changes SET state = 'intent'"))
+        conn.execute(text("UPDATE openings SET state = 'open'"))
     found = verify(scene.store).finding
     assert found is not None and "is intent in the list, and done by the log" in found.words
     assert rule(room(scene).begin(key, VIEW)) == "record"
