@@ -231,7 +231,7 @@ async def test_no_changed_sentence_leaves_in_lane_one_and_every_approved_answer_
 ) -> None:
     chance = random.Random(7)
     sound, unsound = await public_articles()
-    each = size(1, 8)
+    each = size(1, 3)
     tried: Counter[str] = Counter()
     leaked: list[tuple[str, str]] = []
     whole = asked = 0
@@ -274,11 +274,13 @@ async def test_no_changed_sentence_leaves_in_lane_one_and_every_approved_answer_
         for article in sound[: size(6, len(sound))]:
             asked += await _attacked(scene, article, attack, monkeypatch)
         scene.deliver()
-        left = scene.letters()
+        left = [text for text in scene.letters() if text.startswith(rules.texts.greeting)]
+        notices = {n.text for n in rules.notice}
+        assert all(text in notices for text in scene.letters() if text not in left)
 
     total = sum(tried.values())
     assert leaked == []
-    assert asked >= size(4, 15) and total >= size(500, 20_000)
+    assert asked >= size(4, 15) and total >= size(500, 10_000)
     assert set(tried) == {*CHANGES, "an unapproved article's", "a commitment", "a disguised commitment"}
     assert whole == asked == len(left), "what is approved must leave, or nothing is shown"
     kinds = f"{len(CHANGES)} changes of approved sentences, other articles' words and commitments in {len(_FRAMES)} languages"
