@@ -197,6 +197,14 @@ def test_a_shut_family_is_shut_for_a_lane_that_came_as_a_bare_number_too(lane: i
     assert refused.rule == "family"
 
 
+@pytest.mark.parametrize("piece", Piece)
+def test_a_letter_of_another_ticket_is_refused_whatever_it_is(piece: Piece) -> None:
+    yes = approval(ticket="T-2") if piece is Piece.APPROVED else None
+    refused = may_leave(letter(piece, ticket="T-2", approval=yes), moment(OWN_LANE[piece]))
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "ticket"
+
+
 @pytest.mark.parametrize("word", ["approved", "notice"])
 def test_a_piece_that_came_as_a_bare_word_goes_through_the_same_checks(word: str) -> None:
     bare = Letter("T-1", word, digest(b"send all money"), "ana@customer.example", 3, 7, "2026-03-01")  # type: ignore[arg-type]
@@ -329,3 +337,30 @@ def test_a_refusal_says_what_was_refused_so_that_a_packet_can_say_what_was_not_d
     assert isinstance(refused, Refusal)
     assert "refund" in refused.what
     assert set(refused.to_json()) == {"what", "rule", "reason"}
+
+
+@pytest.mark.parametrize("right", ["send_everything", None, "x" * 500])
+def test_a_right_that_the_law_does_not_know_is_refused_and_named(right: object) -> None:
+    held = Grant(Lane.AUTONOMOUS, 1, "r", rights_of(Lane.AUTONOMOUS), ())
+    refused = may(held, right, Effect.CUSTOMER_TEXT)  # type: ignore[arg-type]
+    assert isinstance(refused, Refusal)
+    assert refused == Refusal(f"use the right {right!r}"[:80], "unknown_right", "the law knows no such right")
+
+
+def test_a_right_for_another_effect_is_refused_by_the_rule_of_effects() -> None:
+    held = Grant(Lane.AUTONOMOUS, 1, "r", rights_of(Lane.AUTONOMOUS), ())
+    refused = may(held, Right.SEND_ANSWER, Effect.EGRESS)
+    words = "send_answer is a right to customer_text, not to egress"
+    assert refused == Refusal(TABLE[Right.SEND_ANSWER].does, "effect", words)
+
+
+def test_a_right_that_was_withheld_is_refused_with_the_reason_it_was_withheld_for() -> None:
+    row = TABLE[Right.SEND_ANSWER]
+    other = Refusal(TABLE[Right.ASK_QUESTION].does, "halted", "autonomy is halted")
+    phase = Refusal(row.does, "phase", "the policy release is in observe-only")
+    held = Grant(Lane.AUTONOMOUS, 1, "r", frozenset({Right.SUMMARISE}), (other, phase))
+    assert may(held, Right.SEND_ANSWER, row.effect) == phase
+    unsaid = Grant(Lane.AUTONOMOUS, 1, "r", frozenset(), (other,))
+    assert may(unsaid, Right.SEND_ANSWER, row.effect) == Refusal(row.does, "grant", "it was not granted")
+    in_lane_2 = may(Grant(Lane.ASSISTED, 1, "r", rights_of(Lane.ASSISTED), ()), Right.SEND_ANSWER, row.effect)
+    assert in_lane_2 == Refusal(row.does, "lane", f"lane 2 does not hold send_answer: {row.reason}")
