@@ -354,15 +354,21 @@ def test_no_further_line_silences_what_the_words_before_it_raised(release: Relea
     assert seen(f"{after}\n{before}") >= seen(before)
 
 
-@given(signals=st.lists(st.sampled_from(T), max_size=5), more=st.lists(st.sampled_from(T), max_size=5))
-def test_a_matrix_with_more_signals_can_only_be_higher(signals: list[Trigger], more: list[Trigger]) -> None:
-    def made(triggers: Iterable[Trigger], height: Level) -> list[Signal]:
-        return [Signal("made", t, height, Witness.LAW, "", "") for t in triggers]
+raised = st.lists(st.tuples(st.sampled_from(T), st.sampled_from([Level.MEDIUM, Level.HIGH])), max_size=5)
 
-    low = Matrix(tuple(made(signals, Level.MEDIUM)))
-    high = low.raised_by(made(more, Level.HIGH))
-    assert all(high.level(t) >= low.level(t) for t in T)
-    assert all(high.level(t) is Level.HIGH for t in more)
+
+@given(signals=raised, more=raised, last=st.sampled_from(T))
+def test_a_matrix_with_more_signals_can_only_be_higher(
+    signals: list[tuple[Trigger, Level]], more: list[tuple[Trigger, Level]], last: Trigger
+) -> None:
+    def made(pairs: Iterable[tuple[Trigger, Level]]) -> list[Signal]:
+        return [Signal("made", t, height, Witness.LAW, "", "") for t, height in pairs]
+
+    before = [*signals, (last, Level.HIGH)]
+    after = [*more, (last, Level.MEDIUM)]
+    high = Matrix(tuple(made(before))).raised_by(made(after))
+    assert all(high.level(t) >= Matrix(tuple(made(before))).level(t) for t in T)
+    assert all(high.level(t) >= height for t, height in (*before, *after))
 
 
 def test_an_opinion_names_its_quote_and_its_maker(release: Release) -> None:

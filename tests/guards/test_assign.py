@@ -348,3 +348,10 @@ def test_a_decision_survives_being_written_and_read(
 def test_an_unreadable_lane_in_a_record_is_read_as_lane_3(release: Release, junk: object) -> None:
     raw = decide(release).to_json() | {"lane": junk}
     assert LaneDecision.from_json(raw).lane is Lane.HUMAN_OWNED
+
+
+def test_a_decision_as_json_names_its_broadest_unit_beside_all_of_them(release: Release) -> None:
+    raw = decide(release, matrix=matrix_of((Level.HIGH,) * 6)).to_json()
+    assert raw["unit"] == "conversation"
+    assert set(raw["units"]) >= {"conversation"}  # type: ignore[call-overload]
+    assert LaneDecision.from_json(raw).to_json() == raw
