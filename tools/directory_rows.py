@@ -288,6 +288,7 @@ class ArticleHead(_Row):
     family: str
     tags: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    not_answered: tuple[str, ...] = ()
 
     def record(self, body: str, file: str) -> Article:
         """As the rest of the house knows it."""

@@ -296,6 +296,8 @@ class Article:
     body: str
     file: str = ""
     """Where it stands in the knowledge folder."""
+    not_answered: tuple[str, ...] = ()
+    """Questions that look as if it answered them, and that it does not: those go to a person."""
 
     @property
     def name(self) -> str:
