@@ -18,13 +18,13 @@ from agent.assessors.answering import AnswerJudge, Candidate, ends_of
 from agent.assessors.answering.shelf import Listing, Shelf
 from guards.gate import Permit
 from guards.wording import blocks, plain, sentences
-from tools.knowledge import may_ground
+from tools.knowledge import may_ground, same_words
 from tools.systems import Article, Audience, Knowledge
 
 # Probabilities, as the judge in agent/assessors/answering gives them. It was made on other companies' products only; the
 # bar for well listed articles was then set on the made-up company's 120 development questions, the one for thinly
 # listed articles on products held out of its making. docs/measurements.md says what they cost and gain.
-ANSWER_AT = 0.33
+ANSWER_AT = 0.3
 """At or above this an article answers by itself. Every other question goes to a person, with the article beside it."""
 THIN_AT = 0.62
 """What an article must reach in place of ANSWER_AT while its lists are thin."""
@@ -228,13 +228,13 @@ class SourceFinder:
         if not found:
             return {}
         sure = self._judge.judge(asked, [candidate for candidate, _ in found])
-        words, english = _words(asked), _reads_english(asked)
+        words, english = same_words(asked), _reads_english(asked)
         hits = {}
         for (candidate, article), told in zip(found, sure, strict=True):
             p = told if _well_listed(article) else told * ANSWER_AT / THIN_AT
-            if words and any(_words(q) == words for q in article.not_answered):
+            if words and any(same_words(q) == words for q in article.not_answered):
                 p = min(p, FAR)
-            elif words and any(_words(q) == words for q in article.questions):
+            elif words and any(same_words(q) == words for q in article.questions):
                 p = max(p, SAME_QUESTION)
             elif candidate.title_near < NEAR_AT or not english:
                 p = min(p, FAR)
@@ -324,7 +324,7 @@ _FOREIGN = frozenset(
 
 
 def _reads_english(question: str) -> bool:
-    found = _words(question)
+    found = same_words(question)
     ours, other = sum(w in _ENGLISH for w in found), sum(w in _FOREIGN - _ENGLISH for w in found)
     return ours > other if other else (ours > 0 or len(found) < 6) and all(w.isascii() for w in found[:6])
 
@@ -341,10 +341,6 @@ def _ordered(hits: Mapping[str, Hit]) -> tuple[Hit, ...]:
 
 def _asked(question: str) -> str:
     return ends_of(plain(question)).strip()
-
-
-def _words(question: str) -> list[str]:
-    return re.findall(r"\w+", plain(question))
 
 
 def _bare(sentence: str) -> str:

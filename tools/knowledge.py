@@ -178,6 +178,7 @@ def article_problems(articles: Sequence[Article]) -> Iterator[BadRecord]:
             yield BadRecord(
                 where, f"it speaks to a machine: “{quote}”", "Take that out; until then nothing rests on it"
             )
+        yield from _list_problems(article, where)
         other = first.setdefault(article.article_id, article)
         if other is article:
             continue
@@ -185,6 +186,53 @@ def article_problems(articles: Sequence[Article]) -> Iterator[BadRecord]:
             yield BadRecord(where, f"{other.file} has another text as {article.name}", "Raise the version of the newer")
         else:
             yield BadRecord(where, f"{other.file} has the same id {article.article_id}", "Keep only the current one")
+    yield from _listed_twice(articles)
+
+
+MOST_LISTED = 200
+"""Questions of one kind that an article may list."""
+LONGEST_LISTED = 300
+"""Characters of a listed question."""
+
+
+def _list_problems(article: Article, where: str) -> Iterator[BadRecord]:
+    for name, listed in (("questions", article.questions), ("not_answered", article.not_answered)):
+        if len(listed) > MOST_LISTED:
+            yield BadRecord(where, f"{name} lists {len(listed)} questions", f"Keep at most {MOST_LISTED}")
+        for question in listed:
+            if not same_words(question):
+                yield BadRecord(where, f"{name} lists “{question}”, which has no words", "Take it out")
+            if len(question) > LONGEST_LISTED:
+                yield BadRecord(where, f"{name} lists “{question[:40]}…”", f"Keep it to {LONGEST_LISTED} characters")
+    both = {same_words(q) for q in article.questions} & {same_words(q) for q in article.not_answered}
+    for question in article.not_answered:
+        if same_words(question) in both:
+            yield BadRecord(
+                where,
+                f"“{question}” stands in questions and in not_answered",
+                "Take it out of one of them; until then the article does not answer it",
+            )
+
+
+def _listed_twice(articles: Sequence[Article]) -> Iterator[BadRecord]:
+    """A question that two public articles list: their owners have to choose which answers it."""
+    lists: dict[tuple[str, ...], Article] = {}
+    for article in articles:
+        if article.audience is not Audience.PUBLIC:
+            continue
+        for question in article.questions:
+            other = lists.setdefault(same_words(question), article)
+            if other.article_id != article.article_id:
+                yield BadRecord(
+                    article.file or article.article_id,
+                    f"“{question}” is also listed by {other.file or other.article_id}",
+                    "Choose the one that answers it and take it out of the other",
+                )
+
+
+def same_words(question: str) -> tuple[str, ...]:
+    """The words of a question, by which two are the same."""
+    return tuple(re.findall(r"\w+", plain(question)))
 
 
 # Words that speak to a machine rather than to a reader. A second net: an article is untrusted by law anyway, may
@@ -212,7 +260,7 @@ _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufef
 
 def embedded_instruction(article: Article) -> str:
     """The words of an article that speak to a machine, or its invisible characters; empty where there are none."""
-    for text in (article.title, *article.tags, *article.questions, article.body):
+    for text in (article.title, *article.tags, *article.questions, *article.not_answered, article.body):
         if match := _TO_A_MACHINE.search(plain(text)):
             return match.group()[:120]
         if _UNSEEN.search(text):
