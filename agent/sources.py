@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from agent.assessors.answering import AnswerJudge, Candidate, ends_of
-from agent.assessors.answering.shelf import Listing, Shelf
+from agent.assessors.answering.shelf import FIGURES, Listing, Shelf
 from guards.gate import Permit
 from guards.wording import blocks, plain, sentences
 from tools.knowledge import may_ground, same_words
@@ -24,7 +24,7 @@ from tools.systems import Article, Audience, Knowledge
 # Probabilities, as the judge in agent/assessors/answering gives them. It was made on other companies' products only; the
 # bar for well listed articles was then set on the made-up company's 120 development questions, the one for thinly
 # listed articles on products held out of its making. docs/measurements.md says what they cost and gain.
-ANSWER_AT = 0.3
+ANSWER_AT = 0.28
 """At or above this an article answers by itself. Every other question goes to a person, with the article beside it."""
 THIN_AT = 0.62
 """What an article must reach in place of ANSWER_AT while its lists are thin."""
@@ -188,11 +188,11 @@ class SourceFinder:
     async def find(self, question: str, today: date, limit: int = 4) -> Sources:
         """The articles for a question, the likeliest first; only current approved public ones are in ``hits``.
 
-        Asked are the message as a whole and the question sentence in it, since a greeting or a story around a
-        question hides it. Of several questions in one message an article answers all or none. Of a message beyond
-        2,000 characters the head and the tail are read.
+        Asked are the message as a whole and each question sentence in it, since a greeting or a story around a
+        question hides it. Questions that different articles answer go to a person, and so does a message with one
+        that an article says it does not answer. Of a message beyond 2,000 characters head and tail are read.
         """
-        asks, several = _asks(question)
+        asks = _asks(question)
         if not asks:
             return Sources(note="there are no words to look up")
         articles = await self._knowledge.articles(set(Audience))
@@ -201,14 +201,18 @@ class SourceFinder:
         internal = tuple(a for a in articles if _for_people(a))
         hits: list[dict[str, Hit]] = []
         references: dict[str, Hit] = {}
+        refused = False
         for asked, vector in zip(asks, self._encoder.embed(asks), strict=True):
             found = self._shelf("hits", quotable, closed).candidates(asked, vector)
+            refused = refused or bool(found) and min(map(_refused, (c for _, c in found)))
             hits.append(self._judged(asked, [(c, quotable[n]) for n, c in found]))
             texts = self._shelf("references", internal, ()).candidates(asked, vector)
             near = [(c, internal[n]) for n, c in texts if c.nearness >= REFERENCE_NEAR]
             near.sort(key=lambda f: (-f[0].nearness, f[1].article_id))
             _take_best(references, self._judged(asked, near[:2]))
-        return Sources(_ordered(_together(hits, several))[:limit], _ordered(references)[:2])
+        if refused:
+            hits = [{name: replace(hit, score=min(hit.score, FAR)) for name, hit in h.items()} for h in hits]
+        return Sources(_ordered(_together(hits))[:limit], _ordered(references)[:2])
 
     def _may_ground(self, article: Article, today: date) -> bool:
         key = (article, today)
@@ -270,28 +274,44 @@ class SourceFinder:
 
 
 QUESTIONS = 4
-"""Question sentences of one message that are asked by themselves; a message with more goes to a person."""
+"""Question sentences of one message that are asked by themselves, besides the message as a whole."""
+REFUSED_NEAR = 0.6
+"""A listed question that is not answered, at least this near and nearer than any that is, sends the message to a person."""
+_REFUSED = FIGURES.index("ahead of any not answered")
+_POINTS_BACK = re.compile(r"^(?:and|or|but|also|if so|then)\b|\b(?:it|its|that|this|them|they|those|these|any)\b")
 
 
-def _asks(question: str) -> tuple[list[str], bool]:
-    """What is looked up, and whether those are several questions: the message and its one question, or its several."""
+def _asks(question: str) -> list[str]:
+    """What is looked up: the message as a whole, then each question in it, with those that point back to it."""
     whole = _asked(question)
-    single = list(dict.fromkeys(s for s in sentences(whole) if s.endswith("?") and len(s.split()) >= 4))
-    if len(single) > QUESTIONS:
-        single = [*single[: QUESTIONS - 1], whole]
-    several = len(single) > 1
-    return single if several else list(dict.fromkeys([whole, *single])) if whole else [], several
+    single: list[str] = []
+    for sentence in sentences(whole):
+        if not sentence.endswith("?") or len(sentence.split()) < 4:
+            continue
+        if _POINTS_BACK.search(sentence):
+            if single:
+                single[-1] = f"{single[-1]} {sentence}"
+        else:
+            single.append(sentence)
+    return list(dict.fromkeys([whole, *single[:QUESTIONS]])) if whole else []
 
 
-def _together(found: Sequence[dict[str, Hit]], several: bool) -> dict[str, Hit]:
-    """Of one question asked in two ways the better reading counts; of several questions the worst answered one."""
+def _together(found: Sequence[dict[str, Hit]]) -> dict[str, Hit]:
+    """The best reading of each article; but where questions of one message want different articles, none answers."""
     kept: dict[str, Hit] = {}
     for hits in found:
         _take_best(kept, hits)
-    if not several:
-        return kept
-    least = {name: min(hits[name].score if name in hits else 0.0 for hits in found) for name in kept}
-    return {name: replace(hit, score=least[name]) for name, hit in kept.items()}
+    bests = [max(hits.values(), key=lambda hit: hit.score) for hits in found[1:] if hits]
+    if len({hit.id for hit in bests if hit.score >= ANSWER_AT}) > 1:
+        return {name: replace(hit, score=min(hit.score, FAR)) for name, hit in kept.items()}
+    return kept
+
+
+def _refused(candidate: Candidate) -> bool:
+    if not candidate.evidence:
+        return False
+    ahead = candidate.evidence[_REFUSED]
+    return ahead < 0.0 and candidate.title_near - ahead >= REFUSED_NEAR
 
 
 def _for_people(article: Article) -> bool:
