@@ -30,6 +30,8 @@ THIN_AT = 0.62
 """What an article must reach in place of ANSWER_AT while its lists are thin."""
 WELL_LISTED = (15, 5)
 """Questions that an article answers, and that it does not, below which its lists are thin: similarity then says little."""
+LISTED = (5, 1)
+"""Below this an article has too little to be compared with: it answers only questions that it lists in these very words."""
 ASK_AT = 0.15
 """Two articles between this and ANSWER_AT, close together, are worth one clarifying question."""
 SAME_QUESTION = 0.95
@@ -197,14 +199,16 @@ class SourceFinder:
             return Sources(note="there are no words to look up")
         articles = await self._knowledge.articles(set(Audience))
         quotable = tuple(a for a in articles if self._may_ground(a, today))
-        closed = tuple(a for a in articles if a.audience is Audience.PUBLIC and a.approved_by and not self._may_ground(a, today))
+        closed = tuple(
+            a for a in articles if a.audience is Audience.PUBLIC and a.approved_by and not self._may_ground(a, today)
+        )
         internal = tuple(a for a in articles if _for_people(a))
         hits: list[dict[str, Hit]] = []
         references: dict[str, Hit] = {}
         refused = False
         for asked, vector in zip(asks, self._encoder.embed(asks), strict=True):
             found = self._shelf("hits", quotable, closed).candidates(asked, vector)
-            refused = refused or bool(found) and min(map(_refused, (c for _, c in found)))
+            refused = refused or (bool(found) and all(_refused(c) for _, c in found))
             hits.append(self._judged(asked, [(c, quotable[n]) for n, c in found]))
             texts = self._shelf("references", internal, ()).candidates(asked, vector)
             near = [(c, internal[n]) for n, c in texts if c.nearness >= REFERENCE_NEAR]
@@ -235,13 +239,16 @@ class SourceFinder:
         words, english = same_words(asked), _reads_english(asked)
         hits = {}
         for (candidate, article), told in zip(found, sure, strict=True):
-            p = told if _well_listed(article) else told * ANSWER_AT / THIN_AT
+            p = told if _lists(article, WELL_LISTED) else told * ANSWER_AT / THIN_AT
             if words and any(same_words(q) == words for q in article.not_answered):
                 p = min(p, FAR)
             elif words and any(same_words(q) == words for q in article.questions):
                 p = max(p, SAME_QUESTION)
-            elif candidate.title_near < NEAR_AT or not english:
+            elif candidate.title_near < NEAR_AT or not english or not _lists(article, LISTED):
                 p = min(p, FAR)
+            if p <= FAR:
+                # Nothing that answers: what a person is shown is ordered by nearness, which needs no lists.
+                p = FAR * min(1.0, max(0.0, candidate.nearness))
             hits[article.article_id] = _hit(article, p)
         return hits
 
@@ -318,9 +325,8 @@ def _for_people(article: Article) -> bool:
     return article.audience is not Audience.PUBLIC and bool(article.approved_by)
 
 
-def _well_listed(article: Article) -> bool:
-    answered, not_answered = WELL_LISTED
-    return len(article.questions) >= answered and len(article.not_answered) >= not_answered
+def _lists(article: Article, least: tuple[int, int]) -> bool:
+    return len(article.questions) >= least[0] and len(article.not_answered) >= least[1]
 
 
 def _listing(article: Article) -> Listing:
@@ -329,23 +335,25 @@ def _listing(article: Article) -> Listing:
 
 
 # The encoder reads English only. Small words tell a language better than anything else as cheap.
-_ENGLISH = frozenset(
+_ENGLISH_WORDS = (
     "a about an and any are at be by can could do does for from get has have how i if in is it many me much my no not of "
     "on or our please so than that the their there they this to us want was we what when where which who why will with "
-    "would you your".split()
+    "would you your"
 )
-_FOREIGN = frozenset(
-    "das dem den der des die ein eine einen für ich ist kann können mein meine mit nicht und unser unsere wann welche wie "
+_FOREIGN_WORDS = (
+    "das dem der des ein eine einen für ich ist kann können mein meine mit nicht und unser unsere wann welche wie "
     "wir wird wo comment combien dans des est les mes mon notre nous où peut peux pour pouvons puis quand quel quelle une "
     "vous como cómo cuando cuánto cuántos de del donde dónde el los mi nuestra nuestro para podemos por puedo qué una che "
-    "come dove il nostra nostro per posso quanto een het hoe ik kan kunnen mijn niet onze van voor waar wij da é meu "
-    "minha nossa nosso onde os pode posso quando uma jak gdzie czy hur kan var vi och".split()
+    "dove il nostra nostro posso quanto een het hoe ik kan kunnen mijn niet onze voor waar wij da é meu "
+    "minha nossa nosso onde os pode posso quando uma jak gdzie czy hur kan och"
 )
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+_FOREIGN = frozenset(_FOREIGN_WORDS.split()) - _ENGLISH
 
 
 def _reads_english(question: str) -> bool:
     found = same_words(question)
-    ours, other = sum(w in _ENGLISH for w in found), sum(w in _FOREIGN - _ENGLISH for w in found)
+    ours, other = sum(w in _ENGLISH for w in found), sum(w in _FOREIGN for w in found)
     return ours > other if other else (ours > 0 or len(found) < 6) and all(w.isascii() for w in found[:6])
 
 
