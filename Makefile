@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check prove mutants bench peers record format clean help
+.PHONY: demo test check prove mutants bench peers eval record format clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -48,8 +48,11 @@ bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in tu
 peers: $(VENV)/.dev  ## other people's attack suites through our gateway, each in an environment of its own
 	@$(BIN)/python -m evals.peers
 
-record: $(VENV)/.dev  ## record the cassettes again from OPENAI_BASE_URL and LANEWISE_MODEL
-	@$(BIN)/python -m evals.record
+eval: $(VENV)/.dev  ## the exam: every recorded case, held against the boundary and the baseline
+	@$(BIN)/lanewise eval
+
+record: $(VENV)/.dev  ## record what changed from OPENAI_BASE_URL and LANEWISE_MODEL, then hold the exam
+	@$(BIN)/lanewise eval --record
 
 format: $(VENV)/.dev  ## put the code into its form
 	@$(BIN)/ruff format .

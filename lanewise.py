@@ -110,6 +110,61 @@ def assess(
     raise typer.Exit(_guarded(work))
 
 
+@app.command(name="eval")
+def eval_(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder with cases; default: the workspace's evals, else the packaged ones.")
+    ] = None,
+    record: Annotated[bool, typer.Option("--record", help="First record what is missing or holds no more.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask the configured model instead of recordings.")] = False,
+    embedded: Annotated[bool, typer.Option("--embedded", help="Use no recording: the embedded default.")] = False,
+    only: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case; may be repeated.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: as many as pay.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="What to compare with; default: baseline.json.")] = None,
+    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Make this run the baseline.")] = False,
+    against: Annotated[Path | None, typer.Option(metavar="RUN.json", help="Show what differs from that run.")] = None,
+    price: Annotated[str | None, typer.Option(metavar="IN/OUT", help="Price of a million tokens, in and out.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML for a build server.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the summary for a pull request.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write everything as one page.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the run itself, for --against.")] = None,
+    workspace: Where = HERE,
+) -> None:
+    """Hold the exam: replay recorded cases and say whether the boundary holds and no answer got worse.
+
+    Exit codes: 0 passed; 1 quality is worse than the baseline; 2 a boundary was broken or a risk missed; 3 it could not
+    be run, or recordings are stale.
+    """
+    from evals.evaluate import Order, place_of, price_of, run_eval
+
+    def work() -> int:
+        settings = _settings(workspace)
+        rules = _rules_of(settings)
+        order = Order(
+            place=place_of(folder, settings.workspace if settings.file else None),
+            release=rules.release,
+            company=settings.company,
+            model=rules.model,
+            wanted_model=settings.model.name,
+            record=record,
+            live=live,
+            embedded=embedded,
+            only=frozenset(only or ()),
+            jobs=jobs,
+            baseline=baseline,
+            update_baseline=update_baseline,
+            against=against,
+            price=price_of(price),
+            junit=junit,
+            markdown=markdown,
+            html=html,
+            json=json,
+        )
+        return run_eval(order)
+
+    raise typer.Exit(_guarded(work, broken=3))
+
+
 # ── one ticket ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -375,15 +430,20 @@ def _records(workspace: Path, *, new: bool = True) -> Records:
 
 def _rules(workspace: Path) -> Rules:
     """Release, company and model, without a ledger; says which mode answers, since that is all the output is worth."""
+    rules = _rules_of(_settings(workspace))
+    _print(f"answered by: {rules.mode}")
+    return rules
+
+
+def _rules_of(settings: Settings) -> Rules:
     import os
 
     from desk.post import forget_secret
     from desk.workplace import open_rules
 
     forget_secret(os.environ)
-    rules = open_rules(_settings(workspace), os.environ)
+    rules = open_rules(settings, os.environ)
     _notify(rules)
-    _print(f"answered by: {rules.mode}")
     return rules
 
 
@@ -405,8 +465,8 @@ def _notify(rules: Rules) -> None:
         _warn(notice)
 
 
-def _guarded(work: Callable[[], int]) -> int:
-    """Runs a command. What the operator can mend is one clear line on standard error and exit code 2."""
+def _guarded(work: Callable[[], int], broken: int = 2) -> int:
+    """Runs a command. What the operator can mend is one clear line on standard error and the exit code ``broken``."""
     from agent.errors import AgentError
     from desk.errors import DeskError
     from evals.case import CaseError
@@ -418,14 +478,14 @@ def _guarded(work: Callable[[], int]) -> int:
         with _closing:  # what a command wrote last is anchored before it ends
             return work()
     except (AgentError, DeskError, CaseError, GuardError, LedgerError, ToolError, OSError, UnicodeError) as error:
-        return _fail(str(error))
+        return _fail(str(error), broken)
     except KeyboardInterrupt:
-        return _fail("stopped; what was filed is in the ledger and goes on with the next command")
+        return _fail("stopped; what was filed is in the ledger and goes on with the next command", broken)
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     _warn(message)
-    return 2
+    return code
 
 
 def _warn(message: str) -> None:

@@ -134,8 +134,8 @@ class _Bench:
 
     def _stale(self, case: Case, tape: Tape) -> tuple[str, ...]:
         made = read_made(self.hall.cassettes)
-        if made is None:
-            return ("nothing says which model it was recorded with",)
+        if made is None or case.id not in made.cases:
+            return ("nothing says what it was recorded with",)
         if found := tape.misses(made.cases.get(case.id)):
             return found
         return () if tape.all_played else ("it holds a call that is not made any more",)

@@ -103,11 +103,32 @@ class Run(_Part):
     """What is wrong with the recordings as a whole."""
     orphans: tuple[str, ...] = ()
     """Recordings without a case."""
+    partial: bool = False
+    """True where only some of the folder's cases were asked for."""
+    price: tuple[float, float] | None = None
+    """What a million tokens cost, in and out; None where nobody said."""
 
     @property
     def judged(self) -> tuple[Outcome, ...]:
         """The outcomes that count: those whose recording still holds."""
         return tuple(o for o in self.outcomes if not o.stale)
+
+    @property
+    def cost(self) -> str:
+        """Calls and tokens a message, where a model was asked, and their price where one is given."""
+        asked = [o for o in self.judged if o.mode != "embedded"]
+        messages = sum(o.messages for o in asked)
+        if not messages:
+            return "no model was asked"
+        calls, read, written = (
+            sum(getattr(o, name) for o in asked) for name in ("calls", "input_tokens", "output_tokens")
+        )
+        told = f"{calls / messages:.2f} calls, {read / messages:.0f} tokens in and {written / messages:.0f} out"
+        told += f" a message, over {messages} messages"
+        if self.price is None:
+            return told
+        cost = (read * self.price[0] + written * self.price[1]) / 1e6
+        return f"{told}; {cost / messages:.6f} a message at {self.price[0]:g} and {self.price[1]:g} a million tokens"
 
 
 def read_run(file: Path) -> Run:

@@ -85,15 +85,15 @@ def markdown(title: str, note: str, rows: Sequence[Row], problems: Sequence[str]
     lines = [f"# {title}", "", note, ""]
     lines += [f"- **{tally[lane]}** {OWNED[lane]}" for lane in (3, 2, 1)]
     if problems:
-        lines += ["", "## Rows that could not be read", "", *(f"- {_md(p)}" for p in problems)]
+        lines += ["", "## Rows that could not be read", "", *(f"- {escaped(p)}" for p in problems)]
     lines += ["", "| ticket | lane | triggers | unit | what the assistant did |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         fired = ", ".join(f"{t} {level}" for t, level, _ in row.triggers) or "none"
-        lines.append(f"| {_md(row.title)} | {row.result.lane} | {fired} | {row.unit} | {row.did} |")
+        lines.append(f"| {escaped(row.title)} | {row.result.lane} | {fired} | {row.unit} | {row.did} |")
     for row in rows:
-        lines += ["", f"## {_md(row.title)}", "", f"Lane {row.result.lane}: {OWNED[row.result.lane]}.", ""]
+        lines += ["", f"## {escaped(row.title)}", "", f"Lane {row.result.lane}: {OWNED[row.result.lane]}.", ""]
         lines += [f"- {r.words}" for r in (row.result.decision.reasons if row.result.decision else ())]
-        lines += [f"- {t} is {level}: {_md(evidence)}" for t, level, evidence in row.triggers]
+        lines += [f"- {t} is {level}: {escaped(evidence)}" for t, level, evidence in row.triggers]
         if row.result.packet:
             lines += ["", "```text", to_text(row.result.packet).replace("```", "ʼʼʼ").rstrip(), "```"]
         for delivery in row.result.replies:
@@ -121,7 +121,8 @@ def page(title: str, note: str, rows: Sequence[Row], problems: Sequence[str] = (
     return template.render(title=title, note=note, shown=shown, tally=counts(rows), owned=OWNED, problems=problems)
 
 
-def _md(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text on one line, as Markdown that can open no heading, link, cell or tag."""
     flat = " ".join(html.escape(text, quote=False).split())
     for mark in "\\`*_[]|#":
         flat = flat.replace(mark, f"\\{mark}")
