@@ -98,14 +98,15 @@ def assess(
         Path, typer.Argument(metavar="IN.jsonl", help="One row a line: id, text or turns, account_context.")
     ],
     out: Annotated[Path, typer.Option(help="Where to write one judgement a row, in the same order.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Processes; with a model, calls under way at once.")] = 1,
     workspace: Where = HERE,
 ) -> None:
-    """Triggers and lanes only, for measuring."""
+    """Triggers and lanes only, for measuring. Stopped, the same command goes on where it was."""
     from evals.measure import run_assess
 
     def work() -> int:
-        rules = _rules(workspace)
-        return run_assess(rows, out, rules.release, rules.systems_now, rules.model)
+        settings, rules = _settings(workspace), _rules(workspace)
+        return run_assess(rows, out, rules.release, rules.systems_now, rules.model, settings.company, jobs)
 
     raise typer.Exit(_guarded(work))
 

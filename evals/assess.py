@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -58,14 +58,6 @@ def _row(raw: object, number: int) -> AssessRow:
     if not any(m.strip() for m in messages):
         raise BadRow(f"line {number}: the customer said nothing; give text, or a turn with role customer")
     return AssessRow(str(raw.get("id", number)), messages, raw.get("account_context"))
-
-
-async def assess_rows(
-    rows: Iterable[AssessRow | BadRow], release: Release, assessors: Assessors, finder: SourceFinder, today: date
-) -> AsyncIterator[dict[str, Any] | BadRow]:
-    """Each row's judgement, in order. Nothing is filed and nothing leaves."""
-    for row in rows:
-        yield row if isinstance(row, BadRow) else await assess_row(row, release, assessors, finder, today)
 
 
 async def assess_row(

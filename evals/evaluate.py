@@ -113,7 +113,7 @@ def run_eval(order: Order) -> int:
 
 
 def _say(out: Console, words: str) -> None:
-    out.print(plainly(words), markup=False)
+    out.print(plainly(words), markup=False, soft_wrap=True)
 
 
 def _write(order: Order, run: Run, verdict: Verdict, changed: Differences | None) -> None:
@@ -208,7 +208,7 @@ def _line(done: int, of: int, outcome: Outcome) -> Text:
 def _close(out: Console, run: Run, verdict: Verdict, changed: Differences | None) -> None:
     out.print()
     for style, line in terminal_lines(verdict, changed):
-        out.print(Text(plainly(line), style=style))
+        out.print(Text(plainly(line), style=style), soft_wrap=True)
     _say(out, about(run))
     _say(out, f"model: {run.cost}")
     if changed is not None:

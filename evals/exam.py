@@ -66,7 +66,7 @@ def examine(
     """The outcomes, in the order of the cases; ``told`` hears of each as soon as it is there. Every process replays
     one recording at a time: a recording patches the whole process."""
     if jobs <= 1 or len(todo) <= 1:
-        with scratch_folder() as scratch, asyncio.Runner() as runner:
+        with scratch_folder() as scratch, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             bench = _Bench(hall, Path(scratch), runner)
             return tuple(_telling(told, bench.examine(one)) for one in todo)
     done: dict[str, Outcome] = {}
@@ -89,7 +89,7 @@ def examine_live(
 ) -> tuple[Outcome, tuple[str, ...]]:
     """One case with the model itself, and the names of its failures. Its traffic is counted, and with ``keep`` (a
     folder) left there as the case's recording."""
-    with scratch_folder() as scratch, asyncio.Runner() as runner:
+    with scratch_folder() as scratch, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return _Bench(hall, Path(scratch), runner).live(case, model, keep or Path(scratch))
 
 
@@ -176,7 +176,7 @@ def _sit_down(hall: Hall, paths: list[str]) -> None:
     """Makes this process ready."""
     sys.path[:] = paths
     scratch = Path(_held.enter_context(scratch_folder()))
-    _seat.append(_Bench(hall, scratch, _held.enter_context(asyncio.Runner())))
+    _seat.append(_Bench(hall, scratch, _held.enter_context(asyncio.Runner(loop_factory=asyncio.new_event_loop))))
 
 
 def _examined(one: Sitting) -> Outcome:

@@ -244,6 +244,8 @@ def _worst(run: Run, severity: Severity) -> Iterator[tuple[str, Noted]]:
 
 
 def _notes(run: Run, baseline: Baseline | None) -> Iterator[str]:
+    if run.orphans:
+        yield f"recordings without a case (delete them, or run --record): {', '.join(run.orphans)}"
     if baseline is None:
         yield "there is no baseline, so quality is told and not judged: write one with --update-baseline"
         return
@@ -261,5 +263,3 @@ def _notes(run: Run, baseline: Baseline | None) -> Iterator[str]:
     for why, cases in groups.items():
         if cases:
             yield f"not compared, {why}: {', '.join(cases)}"
-    if run.orphans:
-        yield f"recordings without a case (delete them, or run --record): {', '.join(run.orphans)}"
