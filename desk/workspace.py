@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from importlib import metadata
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -24,6 +25,9 @@ SAMPLE_ACCOUNTS = frozenset({"A-1001", "A-1004", "A-1006", "A-1009"})
 SAMPLE_ARTICLES = ("add-seats", "download-invoices", "status-page", "refund-policy-internals")
 """Three that may be quoted to customers, and one by which people decide."""
 SAMPLE_MACROS = ("refund-request-received", "incident-follow-up", "limit-reached")
+
+SAMPLE_CASES = ("more-seats", "forty-seats-too-many")
+"""A harmless ticket and its risky twin."""
 
 _CSV_FILES = ("accounts", "people", "entitlements", "changes", "credits", "contacts")
 
@@ -62,6 +66,9 @@ def contents() -> dict[Path, str]:
         "policy/README.md": _own("policy/README.md").replace("@VERSION@", version),
         "tickets/sample.csv": _own("tickets/sample.csv"),
         "tickets/README.md": _own("tickets/README.md"),
+        "evals/README.md": _own("evals/README.md"),
+        ".github/workflows/lanewise.yml": _own("workflow.yml").replace("@LANEWISE@", _installed()),
+        ".pre-commit-config.yaml": _own("pre-commit-config.yaml"),
         "company/README.md": _own("company/README.md"),
         "company/company.toml": _company(),
         "company/queues.toml": _QUEUES_HEAD + _sandbox("queues.toml"),
@@ -70,6 +77,8 @@ def contents() -> dict[Path, str]:
         "company/knowledge/README.txt": _own("company/knowledge/README.txt"),
         "company/macros/README.txt": _own("company/macros/README.txt"),
     }
+    for name in SAMPLE_CASES:
+        texts[f"evals/cases/{name}.toml"] = _own(f"evals/cases/{name}.toml")
     for name in _CSV_FILES:
         texts[f"company/{name}.csv"] = _csv(_sandbox(f"{name}.csv"))
     for name in SAMPLE_ARTICLES:
@@ -77,6 +86,11 @@ def contents() -> dict[Path, str]:
     for name in SAMPLE_MACROS:
         texts[f"company/macros/{name}.md"] = _commented(_sandbox(f"macros/{name}.md"))
     return {Path(name): text for name, text in texts.items()}
+
+
+def _installed() -> str:
+    """The version of Lanewise that writes the workspace: its exam is to be held with the same."""
+    return metadata.version("lanewise")
 
 
 def _in_the_way(directory: Path, wanted: list[Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from guards.policy import Release
 from ledger.events import Event, Kind
 from ledger.history import History
 from ledger.letters import Delivery
-from ledger.packet import EscalationPacket, from_json
+from ledger.packet import EscalationPacket, ObservedPacket, from_json
 from ledger.packet_pages import to_text
 from ledger.result import TicketResult, read_result
 from ledger.reviews import Reviews
@@ -43,12 +43,14 @@ class Evidence:
 
     @cached_property
     def packet(self) -> EscalationPacket | None:
-        """The open review's packet, else the last one that was built."""
-        if self.result.packet is not None:
-            return self.result.packet
-        built = self.last(Kind.PACKET_BUILT)
-        raw = built.body.json() if built and built.body else None
-        return from_json(raw) if raw else None
+        """The open review's packet, else the last one that was built; None for a routine ticket that a release only
+        observes, where nobody is handed anything."""
+        held = self.result.packet
+        if held is None:
+            built = self.last(Kind.PACKET_BUILT)
+            raw = built.body.json() if built and built.body else None
+            held = from_json(raw) if raw else None
+        return None if isinstance(held, ObservedPacket) else held
 
     @cached_property
     def packet_text(self) -> str:
