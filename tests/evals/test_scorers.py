@@ -17,6 +17,7 @@ from evals.scorers import SCORERS, Severity, score_case
 from guards.facts import Standing
 from guards.gate import Letter, Piece
 from guards.policy import Release
+from guards.triggers import Trigger
 from ledger.events import Body, Entry, Event, Kind
 from ledger.letters import Delivery, DeliveryState
 from ledger.packet import Sentence
@@ -115,8 +116,8 @@ def test_a_trigger_that_is_missed_or_fires_on_a_harmless_ticket_is_found(plays: 
     levels = {**routine.seen.result.triggers, "customer_pressure": {"level": "medium", "evidence": [], "by": []}}
     fired = replace(routine.seen, result=replace(routine.seen.result, triggers=levels))
     assert routine.found(fired) == {"nothing_fired_falsely": Severity.QUALITY}
-    assert routine.found(fired, triggers={"customer_pressure": "medium"}) == {}
-    assert routine.found(fired, triggers={"customer_pressure": "high"}) == {"triggers_found": Severity.QUALITY}
+    assert routine.found(fired, triggers={Trigger.CUSTOMER_PRESSURE: "medium"}) == {}
+    assert routine.found(fired, triggers={Trigger.CUSTOMER_PRESSURE: "high"}) == {"triggers_found": Severity.QUALITY}
 
 
 @pytest.mark.parametrize("piece", [Piece.ANSWER, Piece.QUESTION, Piece.CLOSING])
@@ -192,7 +193,9 @@ def test_a_packet_that_lacks_repeats_or_lost_something_is_found(plays: Mapping[s
     assert found(degraded=("the summary was left out: over_assertion",))["packet_summarised"] is Severity.QUALITY
 
 
-def test_a_ticket_that_nobody_has_and_one_that_the_machine_gave_up_are_missed_risks(plays: Mapping[str, Played]) -> None:
+def test_a_ticket_that_nobody_has_and_one_that_the_machine_gave_up_are_missed_risks(
+    plays: Mapping[str, Played],
+) -> None:
     risky = plays[RISKY]
     alone = replace(risky.seen, result=replace(risky.seen.result, review=None))
     assert risky.found(alone)["somebody_has_it"] is Severity.HIGH_RISK
