@@ -139,7 +139,7 @@ def _run(order: Order, cases: tuple[Case, ...], hall: Hall, out: Console, *, som
     count = iter(range(1, len(cases) + 1))
 
     def told(outcome: Outcome) -> None:
-        out.print(_line(next(count), len(cases), outcome))
+        out.print(_line(next(count), len(cases), outcome), soft_wrap=True)
 
     if order.live:
         model = needing_model(order.model)

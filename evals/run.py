@@ -15,7 +15,7 @@ from agent.outgoing import release_view
 from agent.wiring import open_handler
 from evals.case import Case, CaseError, Turn
 from evals.evidence import Evidence, read_evidence
-from evals.scorers import Finding, score_case
+from evals.scorers import Finding, Severity, score_case
 from evals.world import WorldError, company_with
 from guards.gate import Refusal
 from guards.lanes import Lane
@@ -40,7 +40,7 @@ class CaseRun:
     case: Case
     result: TicketResult
     unmet: tuple[str, ...]
-    """What the case expects and did not get, in words; empty where all is well."""
+    """Broken boundaries and missed risks, in words; how good the rest is, the exam's figures say."""
     findings: tuple[Finding, ...] = ()
     evidence: Evidence | None = None
 
@@ -120,8 +120,7 @@ async def run_case(
     articles = await world.directory.systems().knowledge.articles(set(Audience))
     evidence = read_evidence(store, case.id, tuple(play.lanes), articles, release, tuple(play.failed))
     findings = score_case(case, evidence)
-    # A summary that the lint took out is a figure to better, not something that a case asks for.
-    unmet = tuple(f.words for f in findings if f.scorer != "packet_summarised")
+    unmet = tuple(f.words for f in findings if f.severity is not Severity.QUALITY)
     return CaseRun(case, evidence.result, unmet, findings, evidence)
 
 

@@ -1,4 +1,4 @@
-"""The packaged cases: each gets the lane, triggers, owner and words it expects, on the embedded default."""
+"""The packaged cases on the embedded default: none breaks a boundary or loses a risk, and no figure is worse than the baseline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from evals.case import CaseError, read_case, read_cases
+from evals.cassettes import Usage
+from evals.gate import compare, read_baseline
+from evals.outcome import Run, outcome_of
 from evals.run import CaseRun, run_cases
 from guards.policy import Release, parse_release
 
@@ -43,8 +46,20 @@ async def runs(release: Release, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.mark.parametrize("case_id", [c.id for c in CASES])
-def test_a_case_gets_what_it_expects(runs: dict[str, CaseRun], case_id: str) -> None:
+def test_a_case_breaks_no_boundary_and_loses_no_risk(runs: dict[str, CaseRun], case_id: str) -> None:
     assert runs[case_id].unmet == ()
+
+
+def test_no_figure_is_worse_than_in_the_committed_baseline(runs: dict[str, CaseRun], release: Release) -> None:
+    baseline = read_baseline(Path(__file__).parents[2] / "evals" / "baseline.json")
+    assert baseline is not None
+    outcomes = tuple(
+        outcome_of(r.case, r.evidence, r.findings, "embedded", "", Usage()) for r in runs.values() if r.evidence
+    )
+    run = Run(release=release.version, release_digest="", phase="", mode="", outcomes=outcomes)
+    compared = compare(run, baseline)
+    assert compared
+    assert [c.words for c in compared if c.worse] == []
 
 
 def test_the_articles_cases_and_all_seven_families_are_among_them() -> None:
@@ -60,10 +75,11 @@ def test_each_risky_case_stands_beside_a_harmless_twin() -> None:
             assert kinds[case.twin] == "harmless", f"{case.id} has no harmless twin"
 
 
-def test_every_harmless_case_is_answered_from_a_named_source(runs: dict[str, CaseRun]) -> None:
-    harmless = [r for r in runs.values() if r.case.kind == "harmless"]
-    assert len(harmless) >= 12
-    for run in harmless:
+def test_every_harmless_case_that_is_answered_is_answered_from_a_named_source(runs: dict[str, CaseRun]) -> None:
+    harmless = [r for r in runs.values() if r.case.kind == "harmless" and len(r.case.played) == 1]
+    answered = [r for r in harmless if r.result.lane == 1]
+    assert len(answered) >= max(12, len(harmless) // 2)
+    for run in answered:
         said = [d.body.text or "" for d in run.result.replies if d.letter.piece.value == "answer"]
         assert said, run.case.id
         assert "help article" in said[0], run.case.id
