@@ -39,7 +39,7 @@ prove: $(VENV)/.dev  ## every proof of the boundary, whole; writes the table of 
 mutants: $(VENV)/.dev  ## mutation testing of the law; docs/mutants.md judges what survives
 	@test -x $(VENV)-mutants/bin/mutmut || $(PYTHON) -m venv $(VENV)-mutants
 	@$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'
-	@CI=1 $(VENV)-mutants/bin/mutmut run && $(VENV)-mutants/bin/mutmut results
+	@CI=1 $(VENV)-mutants/bin/mutmut run && $(VENV)-mutants/bin/mutmut results; rm -rf mutants
 
 bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
 	@$(BIN)/python -m evals.bench
@@ -59,4 +59,4 @@ format: $(VENV)/.dev  ## put the code into its form
 	@$(BIN)/ruff check --fix .
 
 clean:           ## remove what the targets made
-	rm -rf $(VENV) .lanewise demo-report.html *.egg-info
+	rm -rf $(VENV) $(VENV)-mutants mutants .lanewise demo-report.html *.egg-info

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guards.assess import Assessment, Need
 from guards.assign import RISK, Coverage, assign, coverage_reasons, lane_by_risk, owner_for
 from guards.lanes import UNIT_ORDER, Consequence, Lane, LaneDecision, Unit
-from guards.policy import Phase, Release
+from guards.policy import OwnerRule, Phase, Release
 from guards.triggers import Boundary, Level, Matrix, Signal, Trigger, Witness
 
 ALL = tuple(itertools.product(Level, repeat=len(Trigger)))
@@ -355,3 +355,27 @@ def test_a_decision_as_json_names_its_broadest_unit_beside_all_of_them(release: 
     assert raw["unit"] == "conversation"
     assert set(raw["units"]) >= {"conversation"}  # type: ignore[call-overload]
     assert LaneDecision.from_json(raw).to_json() == raw
+
+
+def test_what_makes_a_ticket_routine_is_no_reason_for_a_higher_lane(release: Release) -> None:
+    for levels in ALL:
+        lane, reasons = lane_by_risk(matrix_of(levels), release)
+        assert ("mostly_low" in {r.rule for r in reasons}) is (lane is Lane.AUTONOMOUS)
+
+
+def test_the_owner_follows_the_strongest_trigger_the_signal_and_the_lane_that_its_rule_names(release: Release) -> None:
+    def chosen(levels: tuple[Level, ...], **rule: object) -> str:
+        rules = tuple(
+            OwnerRule.model_validate({"why": "w", **r}) for r in ({"queue": "first", **rule}, {"queue": "rest"})
+        )
+        changed, matrix = release.model_copy(update={"owner_rule": rules}), matrix_of(levels)
+        return owner_for(decide(changed, matrix=matrix), matrix, changed).queue
+
+    low, medium, high = Level
+    mixed = (high, medium, *[low] * 4)
+    assert chosen(mixed, triggers=[Trigger.POLICY_SENSITIVITY]) == "first"
+    assert chosen(mixed, triggers=[Trigger.SECURITY_IDENTITY]) == "rest"
+    assert chosen(mixed, signals=["made_security_identity"]) == "first"
+    assert chosen(mixed, signals=["made_missing_context"]) == "rest"
+    assert chosen((high, *[low] * 5), lane=2) == "first"
+    assert chosen((high, *[low] * 5), lane=3) == "rest"

@@ -364,3 +364,21 @@ def test_a_right_that_was_withheld_is_refused_with_the_reason_it_was_withheld_fo
     assert may(unsaid, Right.SEND_ANSWER, row.effect) == Refusal(row.does, "grant", "it was not granted")
     in_lane_2 = may(Grant(Lane.ASSISTED, 1, "r", rights_of(Lane.ASSISTED), ()), Right.SEND_ANSWER, row.effect)
     assert in_lane_2 == Refusal(row.does, "lane", f"lane 2 does not hold send_answer: {row.reason}")
+
+
+@pytest.mark.parametrize(("lane", "right"), [(lane, right) for lane in Lane for right in sorted(rights_of(lane))])
+def test_a_permit_names_the_right_it_is_given_by(lane: Lane, right: Right) -> None:
+    row = TABLE[right]
+    assert may(Grant(lane, 1, "r", rights_of(lane), ()), right, row.effect) == Permit(right, row.reason)
+
+
+@pytest.mark.parametrize("piece", Piece)
+def test_a_letter_leaves_by_its_pieces_own_right_and_a_refusal_names_piece_and_lane(piece: Piece) -> None:
+    own = gate.RIGHT_FOR[piece]
+    permit = may_leave(letter(piece), moment(OWN_LANE[piece]))
+    by = "approved by sam@desk.example" if own is None else TABLE[own].reason
+    assert permit == Permit(own or Right.SEND_ANSWER, by)
+    other = Lane.AUTONOMOUS if piece is Piece.NOTICE else Lane.ASSISTED
+    if own is not None:
+        words = f"lane {int(other)} does not hold {own.value}"
+        assert may_leave(letter(piece), moment(other)) == Refusal(f"send the {piece.value}", "lane", words)
