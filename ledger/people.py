@@ -60,7 +60,8 @@ class PeopleLedger:
     # --- whose thread it is ---
 
     def claim(self, ticket: str, sign: Signature) -> Decision:
-        """Takes the thread: from here on no notice and no answer of the assistant's leaves. AlreadyClaimed."""
+        """Takes the thread: no notice and no answer of the assistant's leaves from here on, and what waits is withdrawn,
+        so that none of it leaves when the thread is free again. AlreadyClaimed."""
         with self._deciding(ticket, sign, DecisionKind.CLAIMED) as act:
             if act.earlier is None:
                 holder = act.held.claimed_by
@@ -68,6 +69,8 @@ class PeopleLedger:
                     raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
                 act.write()
                 act.set_register(claimed_by=sign.by)
+                taken = Refusal("send the reply", "claimed", "a person has claimed the thread")
+                letters.withdraw(act.conn, ticket, taken, at=act.now, actor=sign.by)
                 act.tell(Kind.THREAD_CLAIMED, "claimed")
         return act.decision()
 

@@ -399,7 +399,7 @@ def resolve(s: State, cut: Cut) -> Answer:
 
 def claim(s: State, cut: Cut) -> Answer:
     """The person takes the thread."""
-    return s._replace(claimed=True), PERMIT
+    return _withdrawn(s)._replace(claimed=True), PERMIT
 
 
 def release(s: State, cut: Cut) -> Answer:
