@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import zipfile
@@ -140,7 +141,7 @@ class Remembering:
         try:
             with np.load(file, allow_pickle=False) as kept:
                 if str(kept["fingerprint"]) == fingerprint:
-                    self._kept.update(zip(kept["texts"].tolist(), kept["rows"], strict=True))
+                    self._kept.update(zip(json.loads(kept["texts"].tobytes()), kept["rows"], strict=True))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
 
@@ -149,9 +150,9 @@ class Remembering:
         if not self._kept:
             return
         partial = file.with_suffix(f".{os.getpid()}.npz")
-        np.savez(
-            partial, fingerprint=fingerprint, texts=np.array(list(self._kept)), rows=np.stack(list(self._kept.values()))
-        )
+        # As bytes: an array of strings would take the length of the longest text for each.
+        texts = np.frombuffer(json.dumps(list(self._kept)).encode(), np.uint8)
+        np.savez(partial, fingerprint=fingerprint, texts=texts, rows=np.stack(list(self._kept.values())))
         partial.replace(file)
 
 

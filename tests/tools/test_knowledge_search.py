@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -104,7 +105,7 @@ def test_a_question_that_two_articles_list_is_named_with_both() -> None:
     ],
     ids=["both", "empty", "long", "many"],
 )
-def test_what_is_wrong_with_a_list_is_named(change: dict[str, tuple[str, ...]], what: str) -> None:
+def test_what_is_wrong_with_a_list_is_named(change: dict[str, Any], what: str) -> None:
     (problem,) = article_problems((replace(GOOD, **change),))
     assert what in str(problem)
 
