@@ -115,6 +115,10 @@ class Sources:
         )
 
 
+SHELVES = 8
+"""Shelves that are kept: a company has two, one for customers and one for people."""
+
+
 class Embeds(Protocol):
     """Turns texts into unit vectors."""
 
@@ -128,6 +132,20 @@ class Remembering:
     def __init__(self, encoder: Embeds) -> None:
         self._encoder = encoder
         self._kept: dict[str, Any] = {}
+        self._shelves: dict[Any, Shelf] = {}
+
+    def shelf(self, articles: tuple[Article, ...], closed: tuple[Article, ...]) -> Shelf:
+        """The shelf of those articles, and of those out of use. It costs far more to make than to ask, and is the same
+        for whoever asks: the last few are kept."""
+        key = (articles, closed)
+        found = self._shelves.pop(key, None)
+        if found is None:
+            lost = [text for a in closed for text in (a.title, *a.questions)]
+            found = Shelf([_listing(a) for a in articles], self.embed, lost)
+        self._shelves[key] = found  # the newest last
+        while len(self._shelves) > SHELVES:
+            del self._shelves[next(iter(self._shelves))]
+        return found
 
     def embed(self, texts: Sequence[str]) -> Any:
         """One row a text; only new texts are computed."""
@@ -228,9 +246,7 @@ class SourceFinder:
     def _shelf(self, name: str, articles: tuple[Article, ...], closed: tuple[Article, ...]) -> Shelf:
         kept = self._shelves.get(name)
         if kept is None or (kept[0], kept[1]) != (articles, closed):
-            lost = [text for a in closed for text in (a.title, *a.questions)]
-            shelf = Shelf([_listing(a) for a in articles], self._texts.embed, lost)
-            kept = self._shelves[name] = (articles, closed, shelf)
+            kept = self._shelves[name] = (articles, closed, self._texts.shelf(articles, closed))
         return kept[2]
 
     def _judged(self, asked: str, found: Sequence[tuple[Candidate, Article]]) -> dict[str, Hit]:
