@@ -166,6 +166,17 @@ class Tape:
         there = [_json(_text(request.body)) for request in self.held.requests]
         return tuple(_changed(_json(body), there, recorded) for body in self.asked if _json(body) not in there)
 
+    def broken(self) -> tuple[str, ...]:
+        """Why what was just recorded is no recording of the model: the server failed, or was away. A wrong answer of
+        the model's is one: the boundary has to hold with it."""
+        codes = [response["status"]["code"] for response in self.held.responses]
+        found = [f"the server answered HTTP {code}" for code in codes if code != 200]
+        unanswered = [
+            body for body in self.asked if _json(body) not in (_json(_text(r.body)) for r in self.held.requests)
+        ]
+        found += [f"{len(unanswered)} requests got no answer"] if unanswered else []
+        return tuple(found) if self.asked else ("the model was not asked",)
+
     def usage(self) -> Usage:
         """Calls and tokens of all answers in it."""
         answers = [_json(_text(response["body"]["string"])) for response in self.held.responses]

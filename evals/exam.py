@@ -87,7 +87,7 @@ def examine(
 def examine_live(
     case: Case, hall: Hall, model: ModelSettings, keep: Path | None = None
 ) -> tuple[Outcome, tuple[str, ...]]:
-    """One case with the model itself, and the names of its failures. Its traffic is counted, and with ``keep`` (a
+    """One case with the model itself, and what went wrong on the way to it. Its traffic is counted, and with ``keep`` (a
     folder) left there as the case's recording."""
     with scratch_folder() as scratch, asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return _Bench(hall, Path(scratch), runner).live(case, model, keep or Path(scratch))
@@ -121,9 +121,9 @@ class _Bench:
         """One case by the model."""
         with cassette(case.id, record=True, folder=keep) as tape:
             run = self._played(case, model)
-            usage = tape.usage()
+            usage, broken = tape.usage(), tape.broken()
         assert run.evidence is not None
-        return outcome_of(case, run.evidence, run.findings, "live", model.name, usage), run.result.failures
+        return outcome_of(case, run.evidence, run.findings, "live", model.name, usage), broken
 
     def _outcome(self, case: Case, mode: Mode, model: ModelSettings | None, tape: Tape | None) -> Outcome:
         run = self._played(case, model)

@@ -107,10 +107,10 @@ def _due(cases: Sequence[Case], kept: Mapping[str, Print], hall: Hall, jobs: int
 def _record_one(case: Case, hall: Hall, model: ModelSettings, kept: dict[str, Print]) -> str:
     """What went wrong; empty where the recording is kept."""
     with scratch_folder() as scratch:
-        _, failures = examine_live(case, hall, model, Path(scratch))
+        _, broken = examine_live(case, hall, model, Path(scratch))
         file = Path(scratch) / f"{case.id}.yaml"
-        if failures or not file.is_file():
-            return f"not kept: {', '.join(failures) or 'the model was not asked'}"
+        if broken:
+            return f"not kept: {', '.join(broken)}"
         if found := secret_in(file.read_text(encoding="utf-8")):
             return f"not kept: it holds what looks like a secret ({found})"
         place = hall.cassettes / file.name

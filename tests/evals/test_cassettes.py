@@ -29,15 +29,17 @@ def test_the_articles_cases_and_five_more_are_recorded_and_no_recording_is_an_or
 
 
 @pytest.mark.parametrize("case_id", recorded_cases())
-async def test_a_recorded_case_lands_where_it_expects_with_the_model_beside(case_id: str, tmp_path: Path) -> None:
+async def test_a_recorded_case_breaks_no_boundary_and_loses_no_risk_with_the_model_beside(
+    case_id: str, tmp_path: Path
+) -> None:
     path = Path(__file__).parents[2] / "guards" / "policies" / "2026-03-01.toml"
     release = parse_release(path.read_text(encoding="utf-8"), path.name)
     cases = [c for c in read_cases() if c.id == case_id]
     with cassette(case_id, record=False) as tape:
         async for run, _ in run_cases(cases, release, tmp_path, replay_settings()):
-            assert run.result.failures == ()
-            assert "model" in run.result.assessors
             assert run.unmet == ()
+        assert tape.misses() == ()
+        assert tape.usage().calls >= 1
         assert tape.all_played, "the recording holds a call that is not made any more: record it again"
 
 
