@@ -146,8 +146,12 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["How large may an upload be?", "When does the renewal reminder go out?"],
     ),
     "own_record": (
-        ["What is the status of our export?", "Has my payment arrived?"],
-        ["How do I start an export?", "What statuses can an export have?"],
+        [
+            "What is the status of our export?",
+            "Has my payment arrived?",
+            "How many forms have we sent, how many are left?",
+        ],
+        ["How do I start an export?", "What statuses can an export have?", "How many forms do new members get?"],
     ),
     "decision_on_a_record": (
         ["We were promised a lower rate last spring.", "The amendment was never reflected in our account."],
