@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.approved_words import NO_WORDS, ApprovedWords
+from agent.release_in_force import release_view
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
 from guards.policy import Notice, Release
-from guards.rollout import anything_leaves
 from guards.triggers import Boundary, Trigger
 from ledger.letters import key_of
-from ledger.moment import ReleaseView
 from ledger.words import digest_of, keepable
 from ledger.worker import WorkerLedger
-
-
-def release_view(release: Release) -> ReleaseView:
-    """What the ledger must know of a release to let a text leave."""
-    return ReleaseView(
-        version=release.version,
-        phase_sends=anything_leaves(release),
-        open_families=frozenset(release.rollout.autonomous_families) if anything_leaves(release) else frozenset(),
-        notice_digests=frozenset(digest_of(n.text) for n in release.notice),
-    )
 
 
 def notice_for(release: Release, lane: Lane, boundaries: tuple[Boundary, ...], triggers: tuple[Trigger, ...]) -> Notice:

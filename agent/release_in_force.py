@@ -1,10 +1,13 @@
-"""Holds a policy release that is older than the ledger's newest to drafts and packets, until a person puts it in force."""
+"""The release that is in force, and what the ledger must know of it to let a text leave."""
 
 from __future__ import annotations
 
 from guards.policy import Release
+from guards.rollout import anything_leaves
 from ledger.adoption import is_older, newest_release
+from ledger.moment import ReleaseView
 from ledger.store import Store
+from ledger.words import digest_of
 
 
 def release_in_force(store: Store, release: Release) -> Release:
@@ -13,3 +16,13 @@ def release_in_force(store: Store, release: Release) -> Release:
     if not is_older(release.version, newest_release(store)):
         return release
     return release.model_copy(update={"rollout": release.rollout.model_copy(update={"autonomous_families": ()})})
+
+
+def release_view(release: Release) -> ReleaseView:
+    """What the ledger must know of a release to let a text leave."""
+    return ReleaseView(
+        version=release.version,
+        phase_sends=anything_leaves(release),
+        open_families=frozenset(release.rollout.autonomous_families) if anything_leaves(release) else frozenset(),
+        notice_digests=frozenset(digest_of(n.text) for n in release.notice),
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.errors import ChangedSince, DecisionRefused
 from guards.lanes import Lane
 from guards.policy import Release

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.channels import Channel
 from desk.channels.console import ConsoleChannel
 from desk.channels.credential import ChannelCredential

@@ -10,7 +10,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.console import visible

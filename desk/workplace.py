@@ -9,8 +9,7 @@ from pathlib import Path
 
 from agent.handle import Handler
 from agent.model import ModelSettings
-from agent.outgoing import release_view
-from agent.release_in_force import release_in_force
+from agent.release_in_force import release_in_force, release_view
 from agent.wiring import open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.handle import ClockTicked, Handler, PersonDecided
 from agent.model import ModelSettings
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from agent.wiring import open_handler
 from evals.case import Case, CaseError, Turn
 from evals.evidence import Evidence, read_evidence

@@ -119,7 +119,7 @@ def packet_for(conn: Connection, ticket: str, why: str, at: datetime) -> HumanPa
     held = register.current(conn, ticket)
     assigned = latest(conn, ticket, Kind.LANE_ASSIGNED)
     head = assigned.head if assigned else {}
-    failure = Fact("what.failed", why.replace("_", " "), Standing.CONFIRMED, "ledger", at)
+    failure = Fact("what.happened", told.happened.rstrip("."), Standing.CONFIRMED, "ledger", at)
     kept_back = Refusal(TABLE[Right.COMMIT].does, "lane", TABLE[Right.COMMIT].reason)
     return HumanPacket(
         ticket=ticket,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from evals.speed.executor import LENGTHS, SHORTEST, by_length
 from evals.speed.figures import Ratio, Row, Section, Spread
 from evals.speed.house import House

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from agent.briefing import Briefing
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from guards.gate import Grant, Letter, Permit, Piece
 from guards.lanes import Lane
 from guards.policy import Release, parse_release

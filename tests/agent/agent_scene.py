@@ -21,7 +21,7 @@ from agent.assessors.answering import Candidate
 from agent.assessors.text_head import NEEDS, TRIGGERS, HeadReading
 from agent.handle import ClockTicked, Handled, Handler, PersonDecided
 from agent.model import ModelSettings
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from agent.sources import Remembering
 from agent.wiring import open_handler
 from desk.channels.eml import EmlChannel, words_of

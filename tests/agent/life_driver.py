@@ -29,7 +29,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from agent.handle import ClockTicked, PersonDecided  # noqa: E402
-from agent.outgoing import release_view  # noqa: E402
+from agent.release_in_force import release_view  # noqa: E402
 from desk.workplace import read_release  # noqa: E402
 from ledger.decisions import Seen, Signature  # noqa: E402
 from ledger.events import Kind  # noqa: E402

@@ -26,6 +26,13 @@ async def scene(tmp_path: Path, release: Release, clock: Clock, empty_ledger: Pa
         yield made
 
 
+class AnyWords:
+    """Lets every text on to the ledger, whose refusal is looked at here."""
+
+    def refuse(self, piece: object, text: str) -> None:
+        """Never."""
+
+
 async def threads_of(scene: Scene) -> set[str]:
     saver: Any = scene.handler._saver
     return {found.config["configurable"]["thread_id"] async for found in saver.alist(None)}
@@ -36,7 +43,7 @@ async def test_a_text_that_the_ledger_refuses_is_refused_once_in_the_record(scen
     before = len(scene.events("T-1", Kind.RIGHT_REFUSED))
     briefing = scene.handler._machine.nodes["autonomous"].bound.afunc.briefing  # type: ignore[attr-defined]
     state = {"ticket": "T-1", "seq": scene.register("T-1").revision}
-    toolbox = briefing.toolbox(state, Lane.AUTONOMOUS)
+    toolbox = briefing.toolbox(state, Lane.AUTONOMOUS, approved=AnyWords())
     refused = await toolbox.call("send_answer", {"text": "Another text under the same key."})
     assert isinstance(refused, Refusal) and refused.rule == "reply_key"
     assert len(scene.events("T-1", Kind.RIGHT_REFUSED)) == before + 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.errors import DeskError, FilesInTheWay
 from desk.settings import load_settings
 from desk.workspace import SAMPLE_ACCOUNTS, SAMPLE_ARTICLES, contents, init

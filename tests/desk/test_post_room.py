@@ -16,7 +16,7 @@ import pytest
 from desk_house import CUSTOMER, NOTICE, TICKET, VIEW, WORDS, Clock, House, Recorder, states
 from sqlalchemy import text
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.channels.console import ConsoleChannel
 from desk.channels.credential import ENV_NAME
 from desk.channels.eml import EmlChannel, words_of
@@ -31,6 +31,7 @@ from ledger.decisions import Seen
 from ledger.errors import StoreBusy
 from ledger.events import Kind
 from ledger.history import History
+from ledger.letters import DeliveryState
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger
 from ledger.store import open_store
@@ -335,7 +336,11 @@ def test_in_observe_only_nothing_of_the_assistants_leaves(house: House) -> None:
 def test_a_notice_is_refused_once_a_person_has_claimed_the_thread(house: House) -> None:
     house.propose(words=NOTICE, piece=Piece.NOTICE, lane=3)
     house.people.claim(TICKET, house.sign())
-    assert refused(house) == "claimed"
+    assert house.room().deliver_waiting() == []
+    [held] = house.history.deliveries(TICKET)
+    assert held.state is DeliveryState.REFUSED
+    house.people.release(TICKET, house.sign())  # and it does not leave when the thread is free again
+    assert house.room().deliver_waiting() == []
 
 
 def test_a_notice_leaves_in_lane_3_while_nobody_has_claimed_the_thread(house: House) -> None:

@@ -14,7 +14,6 @@ import pytest
 import desk.workplace
 from agent.incoming import incoming
 from desk.deciding import erase
-from desk.decisions import claim, signed
 from desk.halting import halt
 from desk.posting import sweep
 from desk.settings import FILE_NAME, load_settings
@@ -120,10 +119,10 @@ def test_what_may_not_leave_any_more_is_told_with_its_reason(place: Workplace) -
             await handler.catch_up()
 
     asyncio.run(work())
-    claim(place.people, "T-2", signed("Marek", "mine", "d-1"))
+    halt(place, None, "Marek", "stop all of it", lambda _: None)
     told = swept(place, Channel())
     assert "refused  notice for ticket T-2" in told
-    assert "a person has claimed the thread; it does not leave" in told
+    assert "autonomy is halted" in told and "it does not leave" in told
 
 
 def test_a_passed_deadline_moves_the_review(place: Workplace, moment: list[datetime]) -> None:

@@ -26,7 +26,7 @@ from boundary_model import (
 from sqlalchemy import text as sql
 
 from agent.briefing import Briefing
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.errors import Rejected
 from desk.post import PostRoom
 from guards.facts import Standing

@@ -13,7 +13,7 @@ from typing import Any
 from agent_scene import AUDIT_LOG, DISCOUNT, REFUND, Clock, Scene, filled, open_scene
 from sqlalchemy import Connection, create_engine, text
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from guards.policy import Release
 from ledger.keyring import Keyring, beside
 from ledger.sealing import Sealing

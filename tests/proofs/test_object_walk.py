@@ -20,7 +20,7 @@ from agent_scene import its_systems
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.graph import Machine, build_graph
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from agent.steps import Steps
 from agent.wiring import build_steps
 from desk.channels.console import ConsoleChannel

@@ -9,7 +9,7 @@ from agent_scene import DISCOUNT, Scene, filled
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from agent.outgoing import release_view
+from agent.release_in_force import release_view
 from desk.channels.eml import words_of
 from desk.decisions import approve, edit_and_approve
 from desk.errors import ChangedSince, DecisionRefused
