@@ -149,6 +149,8 @@ class Case(_Part):
     twin: str = ""
     """The harmless case beside a risky one, or the other way round; empty where there is none."""
     tags: tuple[str, ...] = ()
+    demo: bool = True
+    """Whether ``lanewise demo`` shows it; the exam runs every case."""
     requester: Requester
     world: World = World()
     thread: tuple[Turn, ...] = Field(min_length=1)

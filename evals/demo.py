@@ -27,7 +27,7 @@ def run_demo(
     folder: Path | None, report: Path, release: Release, deliver: Deliver, model: ModelSettings | None = None
 ) -> int:
     """Runs all cases of a folder (default: the packaged ones); 0 where each got what it expects, else 1."""
-    out, cases = console(), read_cases(folder)
+    out, cases = console(), tuple(case for case in read_cases(folder) if case.demo)
     mode = f"model {model.name}" if model else "embedded default: no key, no model, no network"
     out.print(f"[bold]Lanewise[/bold]: {len(cases)} tickets of a made-up company through the real machine ({mode})\n")
     started = time.monotonic()

@@ -171,7 +171,7 @@ def test_a_claim_in_a_text_and_a_forbidden_claim_in_the_packet_are_breaches(play
     assert routine.found(said)["nothing_claimed"] is Severity.BOUNDARY
     packet = risky.seen.packet
     assert packet is not None
-    claims = Sentence("Our team has reviewed the charge.", Standing.INFERRED)
+    claims = Sentence("A colleague has looked at your case.", Standing.INFERRED)
     review = replace(risky.seen.result.review, packet=replace(packet, summary=(*packet.summary, claims)))  # type: ignore[type-var]
     spoilt = replace(risky.seen, result=replace(risky.seen.result, review=review))
     assert risky.found(spoilt, never_claim=("human_reviewed",))["never_claimed"] is Severity.BOUNDARY

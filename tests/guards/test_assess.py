@@ -153,6 +153,18 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["How do I start an export?", "What statuses can an export have?", "How many forms do new members get?"],
     ),
+    "something_gone": (
+        ["The export button has vanished from our menu.", "My templates disappeared since Friday."],
+        ["Where do old forms go?", "How do I hide a menu entry?"],
+    ),
+    "assurance_on_a_bill": (
+        ["Please confirm that it won't be on our next bill.", "Tell me we will not be charged for the two."],
+        ["When are we charged?", "Can you tell me what is on a bill?"],
+    ),
+    "sign_in_in_another_language": (
+        ["Pouvez-vous désactiver la double authentification ?", "Bitte die Zwei-Faktor-Anmeldung abschalten."],
+        ["Où se trouve la facture ?", "Wie ändere ich die Vorlage?"],
+    ),
     "decision_on_a_record": (
         ["We were promised a lower rate last spring.", "The amendment was never reflected in our account."],
         ["How do I amend a form?", "Does the invoice show the quote number?"],
