@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 MOST = 12
 """Readings of one text that are screened; a text that hides more than this is not worth reading."""
@@ -22,12 +23,16 @@ _SAME_LOOK = str.maketrans(
 )
 _LATIN = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
 _LEET = str.maketrans("013457$@€", "oleastsae")
-_LEET_WORD = re.compile(r"(?<![\w$@€])(?=\S*[^\W\d_])(?=\S*[013457$@€])[\w$@€]{2,}(?![\w$@€])")
+_LEET_WORD = re.compile(r"(?<![\w$@€])(?=[^\W013457]*+[013457$@€])(?=\S*[^\W\d_])[\w$@€]{2,}+")
 _SPACED = re.compile(r"(?<!\w)\w([ \t.\-_*·/|,])\w(?:\1\w)+(?!\w)")
 _JOINTS = re.compile(r"[ \t.\-_*·/|,]")
+_SPACED_END = re.compile(r"([ \t.\-_*·/|,])\w\1\w(?!\w)")
+"""How every match of _SPACED ends; it begins with a rare sign, so that it is searched for much faster."""
 _MARKUP = re.compile(
     r"</?[a-zA-Z][^<>\n]{0,200}>|<!--.*?-->|!?\[([^\]\n]{0,200})\]\([^)\n]{0,300}\)|[*_~`\\|]+", re.DOTALL
 )
+SHORTEST_CODE = 16
+"""Characters: what is shorter is never read as base64 or hex."""
 _HYPHENATED = re.compile(r"(?<=\w)-\s*\n\s*(?=\w)")
 _B64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}:?){8,}(?!\w)")
@@ -40,8 +45,13 @@ _FREQUENT = (
 )
 _TURNED = frozenset(codecs.encode(_FREQUENT, "rot13").split())
 _BACKWARDS = frozenset(_FREQUENT[::-1].split())
-_MARKS = re.compile(r"[<\[*_~`\\|]|-\s*\n")
-_MIXED = re.compile(r"[^\W\d_][013457$@€]|[013457$@€][^\W\d_]")
+_MARKS = "<[*_~`\\|"
+_LINE_JOINT = re.compile(r"-\s*\n")
+_MIXED = re.compile(r"[013457$@€](?:(?<=[^\W\d_].)|(?=[^\W\d_]))")
+
+
+_Words: TypeAlias = frozenset[str]
+"""What stands between a text's white space, in lower case."""
 
 
 def readings(text: str) -> tuple[str, ...]:
@@ -53,40 +63,43 @@ def readings(text: str) -> tuple[str, ...]:
     """
     found = [text]
     for known in found:
+        words = frozenset(known.lower().split())
         for undo in _UNDO:
             if len(found) >= MOST:
                 return tuple(found)
-            other = undo(known)
+            other = undo(known, words)
             if other != known and other not in found:
                 found.append(other)
     return tuple(found)
 
 
-def _entities(text: str) -> str:
+def _entities(text: str, words: _Words) -> str:
     return html.unescape(text) if "&" in text else text
 
 
-def _percent(text: str) -> str:
+def _percent(text: str, words: _Words) -> str:
+    if "%" not in text:
+        return text
     return _PERCENT.sub(lambda m: bytes.fromhex(m.group().replace("%", "")).decode("utf-8", "ignore"), text)
 
 
-def _quoted_printable(text: str) -> str:
-    if not re.search(r"=(?:[0-9A-F]{2}|\r?\n)", text):
+def _quoted_printable(text: str, words: _Words) -> str:
+    if "=" not in text or not re.search(r"=(?:[0-9A-F]{2}|\r?\n)", text):
         return text
     return quopri.decodestring(text.encode("utf-8", "ignore")).decode("utf-8", "ignore")
 
 
-def _backslashes(text: str) -> str:
+def _backslashes(text: str, words: _Words) -> str:
     return _ESCAPES.sub(lambda m: chr(int(m.group(1) or m.group(2), 16)), text) if "\\" in text else text
 
 
-def _markup(text: str) -> str:
-    if not _MARKS.search(text):
+def _markup(text: str, words: _Words) -> str:
+    if not any(mark in text for mark in _MARKS) and not _LINE_JOINT.search(text):
         return text
     return _HYPHENATED.sub("", _MARKUP.sub(lambda m: m.group(1) or "", text))
 
 
-def _look_alikes(text: str) -> str:
+def _look_alikes(text: str, words: _Words) -> str:
     if text.isascii():
         return text
     return "".join(_as_latin(c) for c in text)
@@ -103,16 +116,16 @@ def _as_latin(char: str) -> str:
     return named.group(1).lower() if named and not unicodedata.decomposition(char) else char
 
 
-def _unspaced(text: str) -> str:
-    return _SPACED.sub(lambda m: _JOINTS.sub("", m.group()), text)
+def _unspaced(text: str, words: _Words) -> str:
+    return _SPACED.sub(lambda m: _JOINTS.sub("", m.group()), text) if _SPACED_END.search(text) else text
 
 
-def _unleeted(text: str) -> str:
+def _unleeted(text: str, words: _Words) -> str:
     return _LEET_WORD.sub(lambda m: m.group().translate(_LEET), text) if _MIXED.search(text) else text
 
 
-def _decoded(text: str) -> str:
-    if not re.search(r"\S{16}", text):
+def _decoded(text: str, words: _Words) -> str:
+    if max(map(len, words), default=0) < SHORTEST_CODE:
         return text
     return _HEX.sub(_from_hex, _B64.sub(_from_base64, text))
 
@@ -140,7 +153,7 @@ def _if_words(raw: bytes, otherwise: str) -> str:
     return said if said and all(c.isprintable() or c.isspace() for c in said) else otherwise
 
 
-def _punycode(text: str) -> str:
+def _punycode(text: str, words: _Words) -> str:
     def spelt(match: re.Match[str]) -> str:
         try:
             return match.group().encode("ascii").decode("idna")
@@ -150,19 +163,15 @@ def _punycode(text: str) -> str:
     return _PUNY.sub(spelt, text) if "xn--" in text.lower() else text
 
 
-def _turned(text: str) -> str:
-    return codecs.encode(text, "rot13") if _count(text, _TURNED) >= 2 else text
+def _turned(text: str, words: _Words) -> str:
+    return codecs.encode(text, "rot13") if len(words & _TURNED) >= 2 else text
 
 
-def _forwards(text: str) -> str:
-    return text[::-1] if "\u202e" in text or _count(text, _BACKWARDS) >= 2 else text
+def _forwards(text: str, words: _Words) -> str:
+    return text[::-1] if "\u202e" in text or len(words & _BACKWARDS) >= 2 else text
 
 
-def _count(text: str, words: frozenset[str]) -> int:
-    return len(words & set(text.lower().split()))
-
-
-_UNDO: tuple[Callable[[str], str], ...] = (
+_UNDO: tuple[Callable[[str, _Words], str], ...] = (
     _entities,
     _percent,
     _quoted_printable,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from guards.screening import Finding
 from guards.wording import plain, screen, sentences
@@ -41,7 +42,7 @@ class Verdict:
 def ground(text: str, spans: Iterable[Span]) -> Verdict:
     """Every sentence must stand, word for word, within one approved span, and with it the sentences that it cannot be
     understood without (``units``); white space alone may differ."""
-    approved = [(span.source, _by_first(units(span.text))) for span in spans]
+    approved = [(span.source, _units_by_first(span.text)) for span in spans]
     said = [(sentence, _squeezed(sentence)) for sentence in sentences(text)]
     supported: list[tuple[str, str]] = []
     unsupported: list[str] = []
@@ -94,14 +95,17 @@ def whole(chosen: Sequence[str], text: str) -> tuple[str, ...]:
     return tuple(sentence for unit in units(text) if wanted & set(unit) for sentence in unit)
 
 
-def _by_first(groups: Iterable[tuple[str, ...]]) -> dict[str, list[tuple[str, ...]]]:
+@lru_cache(maxsize=256)  # an approved text is quoted in answer after answer
+def _units_by_first(text: str) -> Mapping[str, Sequence[tuple[str, ...]]]:
     found: dict[str, list[tuple[str, ...]]] = {}
-    for unit in groups:
+    for unit in units(text):
         found.setdefault(unit[0], []).append(unit)
     return found
 
 
-def _longest(approved: Sequence[tuple[str, dict[str, list[tuple[str, ...]]]]], said: Sequence[str]) -> tuple[str, int]:
+def _longest(
+    approved: Sequence[tuple[str, Mapping[str, Sequence[tuple[str, ...]]]]], said: Sequence[str]
+) -> tuple[str, int]:
     """The source and length of the longest unit that the sentences begin with; 0 where there is none."""
     best = ("", 0)
     for source, known in approved:

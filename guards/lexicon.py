@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 # One word a blank; `stem*` takes any ending, `two_words` stand side by side. Accents are left off: texts are read without.
@@ -314,12 +314,18 @@ def _load() -> None:
 _load()
 _STEM_LENGTHS = sorted({len(stem) for stem in _STEMS})
 _NOUNS = BITS["benefit"] | BITS["liability"]
+_BEGINS = _bit("phrase")
+"""Not a meaning: the word may begin a phrase."""
+_LAST_WORDS = frozenset(rest[-1] for phrases in _PHRASES.values() for rest, _ in phrases)
+"""Rarer than the first ones: no phrase stands in a clause without one of these."""
+_CHANGED = _NOUNS | BITS["verbal"]
+"""What a word's neighbours may change."""
 _DIGIT = BITS["number"] | BITS["x.number"]
 
 
 @lru_cache(maxsize=65_536)
 def _meaning(word: str) -> int:
-    found = _WORDS.get(word, 0)
+    found = _WORDS.get(word, 0) | (_BEGINS if word in _PHRASES else 0)
     for length in _STEM_LENGTHS:
         if length > len(word):
             break
@@ -335,15 +341,20 @@ def without_accents(text: str) -> str:
     return "".join(c for c in spread if unicodedata.category(c) != "Mn")
 
 
-def meanings(words: list[str]) -> Iterator[int]:
+def meanings(words: Sequence[str]) -> list[int]:
     """The classes of each word in its place, as bits; a phrase's stand with its first word."""
-    for i, word in enumerate(words):
-        found = _meaning(word)
-        for rest, bit in _PHRASES.get(word, ()):
-            if tuple(words[i + 1 : i + 1 + len(rest)]) == rest:
-                found |= bit
-        if found & _NOUNS and i + 1 < len(words) and _meaning(words[i + 1]) & BITS["tail"]:
-            found &= ~(_NOUNS | BITS["money"])
-        if found & BITS["verbal"] and i and _meaning(words[i - 1]) & BITS["lead"]:
-            found |= BITS["refunded"]
-        yield found
+    alone = list(map(_meaning, words))
+    changed = _CHANGED if _LAST_WORDS.isdisjoint(words) else _CHANGED | _BEGINS
+    return [_beside_others(i, words, alone) if meant & changed else meant for i, meant in enumerate(alone)]
+
+
+def _beside_others(i: int, words: Sequence[str], alone: Sequence[int]) -> int:
+    found = alone[i]
+    for rest, bit in _PHRASES.get(words[i], ()):
+        if tuple(words[i + 1 : i + 1 + len(rest)]) == rest:
+            found |= bit
+    if found & _NOUNS and i + 1 < len(words) and alone[i + 1] & BITS["tail"]:
+        found &= ~(_NOUNS | BITS["money"])
+    if found & BITS["verbal"] and i and alone[i - 1] & BITS["lead"]:
+        found |= BITS["refunded"]
+    return found

@@ -21,6 +21,9 @@ _LOOKALIKES = str.maketrans(
 _HIDDEN = frozenset({"Cf", "Cc", "Cs", "Co", "Mn", "Me"})
 """Unicode categories that are dropped: formats, controls, and marks that compose with no letter; white space stays."""
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+"""ASCII controls and every ASCII white space but the blank and the line's end."""
+
 
 def plain(text: str) -> str:
     """The text as the rules read it: NFKC, no format or control characters, look-alikes folded, lower case.
@@ -37,6 +40,8 @@ def plain(text: str) -> str:
         folded = "".join(c for c in folded if c.isspace() or unicodedata.category(c) not in _HIDDEN)
         folded = _fold_lookalikes(unicodedata.normalize("NFKC", folded))
     else:
+        if not _CONTROL.search(folded) and "  " not in folded:
+            return folded.strip()
         folded = re.sub(r"[\x00-\x08\x0e-\x1b\x7f]", "", folded)
     return re.sub(r"[^\S\n]+", " ", folded)[:LONGEST].strip()
 
@@ -55,6 +60,7 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]”’]*(?=\s|$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|vs|etc|dr|mr|mrs|ms|st|no|inc|ltd|co|approx|ca)|\b[A-Za-z])\.$", re.IGNORECASE
 )
+_LONGEST_ABBREVIATION = len("approx")
 _ITEM = re.compile(r"\d{1,3}[.)]\s+|[-*•]\s+")
 
 
@@ -88,7 +94,10 @@ def _split(line: str) -> list[str]:
     mark = _ITEM.match(line)
     start, found = 0, []
     for end in _SENTENCE_END.finditer(line, mark.end() if mark else 0):
-        if end.group().rstrip("\"')]”’") == "." and _ABBREVIATION.search(line[: end.start() + 1]):
+        at = end.start()
+        if end.group().rstrip("\"')]”’") == "." and _ABBREVIATION.search(
+            line, max(0, at - _LONGEST_ABBREVIATION), at + 1
+        ):
             continue
         found.append(line[start : end.end()].strip())
         start = end.end()
@@ -160,7 +169,6 @@ def screen(text: str) -> tuple[Finding, ...]:
     ledger to say, where it is at hand (``screening.unproved``).
     """
     found: dict[tuple[str, str], Finding] = {}
-    for reading in readings(text if len(text) <= LONGEST else plain(text)):
-        for finding in findings(plain(reading)):
-            found.setdefault((finding.kind, finding.quote), finding)
+    for finding in findings(*map(plain, readings(text if len(text) <= LONGEST else plain(text)))):
+        found.setdefault((finding.kind, finding.quote), finding)
     return tuple(found.values())
