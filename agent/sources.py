@@ -19,7 +19,7 @@ from agent.assessors.answering import AnswerJudge, Candidate, ends_of
 from agent.assessors.answering.shelf import FIGURES, Listing, Shelf
 from guards.gate import Permit
 from guards.wording import blocks, plain, sentences
-from tools.knowledge import may_ground, same_words
+from tools.knowledge import may_ground, same_words, telling_words
 from tools.systems import Article, Audience, Knowledge
 
 # Probabilities, as the judge in agent/assessors/answering gives them. It was made on other companies' products only; the
@@ -82,16 +82,23 @@ class Sources:
     """Internal and policy texts that may matter to a person; never quoted to a customer."""
     note: str = ""
     """Why nothing was searched, where that is so (``knowledge timed out``)."""
+    left_open: bool = False
+    """True where several questions are asked and no one article answers them all: an answer to one is then none."""
 
     @property
     def answer(self) -> Hit | None:
-        """The article that answers, or None."""
-        return self.hits[0] if self.hits and self.hits[0].score >= ANSWER_AT else None
+        """The article that answers all that is asked, or None."""
+        return self.hits[0] if self.hits and self.hits[0].score >= ANSWER_AT and not self.left_open else None
+
+    @property
+    def hinted(self) -> tuple[str, ...]:
+        """The families of all articles that answer something in the message, whether or not it is answered as a whole."""
+        return tuple(dict.fromkeys(hit.family for hit in self.hits if hit.score >= ANSWER_AT))
 
     @property
     def choice(self) -> tuple[Hit, Hit] | None:
         """Two articles between which the customer could choose, or None."""
-        if self.answer or len(self.hits) < 2:
+        if self.answer or self.left_open or len(self.hits) < 2:
             return None
         first, second = self.hits[:2]
         near = first.score - second.score <= CLOSE
@@ -103,6 +110,7 @@ class Sources:
             "hits": [h.to_json() for h in self.hits],
             "references": [h.to_json() for h in self.references],
             "note": self.note,
+            "left_open": self.left_open,
         }
 
     @classmethod
@@ -112,6 +120,7 @@ class Sources:
             tuple(Hit.from_json(h) for h in raw["hits"]),
             tuple(Hit.from_json(h) for h in raw["references"]),
             str(raw["note"]),
+            bool(raw["left_open"]),
         )
 
 
@@ -210,10 +219,10 @@ class SourceFinder:
         """The articles for a question, the likeliest first; only current approved public ones are in ``hits``.
 
         Asked are the message as a whole and each question sentence in it, since a greeting or a story around a
-        question hides it. Questions that different articles answer go to a person, and so does a message with one
-        that an article says it does not answer. Of a message beyond 2,000 characters head and tail are read.
+        question hides it. One article has to answer every question: a message of which one stays open goes to a person,
+        and so does one with a question that an article says it does not answer.
         """
-        asks = _asks(question)
+        asks = asks_of(question)
         if not asks:
             return Sources(note="there are no words to look up")
         articles = await self._knowledge.articles(set(Audience))
@@ -225,7 +234,8 @@ class SourceFinder:
         hits: list[dict[str, Hit]] = []
         references: dict[str, Hit] = {}
         refused = False
-        for asked, vector in zip(asks, self._encoder.embed(asks), strict=True):
+        looked_up = asks[: QUESTIONS + 1]
+        for asked, vector in zip(looked_up, self._encoder.embed(looked_up), strict=True):
             found = self._shelf("hits", quotable, closed).candidates(asked, vector)
             refused = refused or (bool(found) and all(_refused(c) for _, c in found))
             hits.append(self._judged(asked, [(c, quotable[n]) for n, c in found]))
@@ -235,7 +245,9 @@ class SourceFinder:
             _take_best(references, self._judged(asked, near[:2]))
         if refused:
             hits = [{name: replace(hit, score=min(hit.score, FAR)) for name, hit in h.items()} for h in hits]
-        return Sources(_ordered(_together(hits))[:limit], _ordered(references)[:2])
+        best, left_open = _together(looked_up, hits)
+        left_open = left_open or len(asks) > len(looked_up)
+        return Sources(_ordered(best)[:limit], _ordered(references)[:2], left_open=left_open)
 
     def _may_ground(self, article: Article, today: date) -> bool:
         key = (article, today)
@@ -298,37 +310,57 @@ class SourceFinder:
 
 
 QUESTIONS = 4
-"""Question sentences of one message that are asked by themselves, besides the message as a whole."""
+"""Questions of one message that are looked up by themselves; a message with more of them goes to a person."""
+LEANS = 2
+"""A later question with no more telling words than this leans on the one before it: its article need only be likely."""
 REFUSED_NEAR = 0.6
 """A listed question that is not answered, at least this near and nearer than any that is, sends the message to a person."""
 _REFUSED = FIGURES.index("ahead of any not answered")
 _POINTS_BACK = re.compile(r"^(?:and|or|but|also|if so|then)\b|\b(?:it|its|that|this|them|they|those|these|any)\b")
+_ASKED = re.compile(
+    r"\?[\"')\]]*$|^(?:how|what|where|when|why|who|which|can|could|do|does|did|is|are|will|would|may|should)\b"
+    r"|\b(?:tell|show) (?:me|us)\b|\blet (?:me|us) know\b|\b(?:want|need|like|love) to know\b|\bwonder(?:ing)?\b"
+)
+_ASKS_NOTHING = re.compile(
+    r"(?:how are you|(?:can|could|would|will) (?:you|any(?:one|body)|some(?:one|body))(?: please| kindly)?"
+    r" (?:help|assist|advise)(?: me| us)?(?: out)?(?:,? please)?)\W*"
+)
 
 
-def _asks(question: str) -> list[str]:
-    """What is looked up: the message as a whole, then each question in it, with those that point back to it."""
-    whole = _asked(question)
-    single: list[str] = []
-    for sentence in sentences(whole):
-        if not sentence.endswith("?") or len(sentence.split()) < 4:
-            continue
-        if _POINTS_BACK.search(sentence):
-            if single:
-                single[-1] = f"{single[-1]} {sentence}"
-        else:
-            single.append(sentence)
-    return list(dict.fromkeys([whole, *single[:QUESTIONS]])) if whole else []
+def asks_of(message: str) -> list[str]:
+    """What is looked up: the message as a whole, of which head and tail are read, then each question in all of it; one
+    that points back is read with the question, or else the sentence, before it. Empty where there are no words."""
+    whole = _asked(message)
+    found: list[str] = []
+    before = asked = ""
+    for sentence in sentences(plain(message)):
+        if _ASKED.search(sentence) and not _ASKS_NOTHING.fullmatch(sentence):
+            points_back = _POINTS_BACK.search(sentence) or len(sentence.split()) < 4
+            read = f"{asked or before} {sentence}".strip() if points_back else sentence
+            found.append(ends_of(read))
+            asked = asked if points_back and asked else read
+        before = sentence
+    return [] if not whole else [whole] if found == [whole] else [whole, *dict.fromkeys(found)]
 
 
-def _together(found: Sequence[dict[str, Hit]]) -> dict[str, Hit]:
-    """The best reading of each article; but where questions of one message want different articles, none answers."""
+def _together(asks: Sequence[str], found: Sequence[dict[str, Hit]]) -> tuple[dict[str, Hit], bool]:
+    """The best reading of each article, and whether a question is left open by the article that answers the first.
+
+    The whole comes first; what stands around a single question may be what makes it clear. Of several each has to be
+    answered by itself. Only one that hardly says what it is about ("what columns do you want?") may lean on the first, where
+    it is nearest to the same article, and never on what comes after: nothing appended answers for what is there (I11).
+    """
     kept: dict[str, Hit] = {}
     for hits in found:
         _take_best(kept, hits)
-    bests = [max(hits.values(), key=lambda hit: hit.score) for hits in found[1:] if hits]
-    if len({hit.id for hit in bests if hit.score >= ANSWER_AT}) > 1:
-        return {name: replace(hit, score=min(hit.score, FAR)) for name, hit in kept.items()}
-    return kept
+    bests = [max(hits.values(), key=lambda hit: hit.score, default=None) for hits in found[1:]]
+    if len(bests) < 2:
+        return kept, False
+    bars = [ANSWER_AT, *(ASK_AT if len(telling_words(asked)) <= LEANS else ANSWER_AT for asked in asks[2:])]
+    answered = [
+        best.id if best is not None and best.score >= bar else "" for best, bar in zip(bests, bars, strict=True)
+    ]
+    return kept, answered[0] == "" or len(set(answered)) > 1
 
 
 def _refused(candidate: Candidate) -> bool:

@@ -47,7 +47,7 @@ class AssessTriggers:
         sources = Sources.from_json(state["sources"])
         budget = CallBudget()
         opinions, failures = await self.assessors.opinions(customer_messages(messages), budget)
-        hinted = [sources.answer.family] if sources.answer else []
+        hinted = sources.hinted
         notes = [text for m in messages for text in untrusted_texts(m.context)]
         articles = [a for h in sources.hits if (a := await self.finder.article(h.id, h.version))]
         noticed = [signal for article in articles for signal in self._noticed(article)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from agent.settling import settled_by_customer
-from agent.sources import Sources
+from agent.sources import Sources, asks_of
 from agent.telling import tellable
 from guards.assess import Assessment
 from guards.assign import Coverage, assign
@@ -43,8 +43,12 @@ class AssignLane:
         held = self.ledger.snapshot(ticket)
         messages = held.messages
         asked = next((m.text for m in reversed(messages) if m.role == "customer"), "")
+        sources = Sources.from_json(state["sources"])
         told = tellable(asked, assessment, facts, self.release)
-        coverage = coverage_of(assessment, facts, Sources.from_json(state["sources"]), told)
+        several = questions if len(questions := asks_of(asked)[1:]) > 1 else []
+        if sources.answer is None and not all(tellable(q, assessment, facts, self.release) for q in several):
+            told = ()  # a fact that answers one question does not answer the others
+        coverage = coverage_of(assessment, facts, sources, told)
         if settled_by_customer(messages):
             # "That worked, thank you" asks nothing, so no article has to answer it.
             coverage = replace(coverage, source="the customer's own confirmation")

@@ -134,6 +134,18 @@ async def test_two_systems_that_disagree_give_the_ticket_to_a_person(tmp_path: P
     assert "systems disagree on account tier" in evidence(result)
 
 
+@pytest.mark.parametrize("down", [frozenset(), frozenset({"knowledge"})], ids=["all up", "no knowledge"])
+async def test_a_fact_that_answers_one_question_does_not_answer_another(
+    tmp_path: Path, release: Release, down: frozenset[str]
+) -> None:
+    lanes = []
+    for n, second in enumerate(("How many seats have we left?", "Can your app print on A3 paper with a plotter?")):
+        words = f"What is our plan? {second}"
+        _, result, _ = await asked(tmp_path / str(n), release, words, SandboxCompany(down=down))
+        lanes.append(result.lane)
+    assert lanes == [1, 2]
+
+
 async def test_knowledge_that_is_down_is_no_source_and_no_crash(tmp_path: Path, release: Release) -> None:
     sandbox = SandboxCompany(down=frozenset({"knowledge"}))
     scene, result, _ = await asked(tmp_path, release, AUDIT_LOG, sandbox)

@@ -252,6 +252,56 @@ async def test_a_question_that_points_back_is_read_with_what_it_points_at() -> N
     assert "and can it save pictures?" not in [asked for asked, _ in judge.asked]
 
 
+FINNISH = "Can notes be dictated in Finnish?"
+PDF = "How can I save my notes as a PDF file?"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{FINNISH}\n\n{PDF}",
+        f"{PDF}\n\n{FINNISH}",
+        f"Can notes be dictated in any language?\n\n{PDF}",
+        f"Finnish dictation?\n\n{PDF}",
+        f"can notes be dictated in Finnish\n\n{PDF}",
+        f"Please tell me whether notes may be dictated in Finnish.\n\n{PDF}",
+        f"{FINNISH}\n\nAnd how can I save my notes as a PDF file?",
+        f"{FINNISH} And how can I save my notes as a PDF file?",
+        f"{FINNISH}\n\n{'I like it a lot. ' * 300}\n\n{PDF}",
+        f"{'I like it a lot. ' * 150}{FINNISH} {'I like it a lot. ' * 150}\n\n{PDF}",
+    ],
+    ids=["before", "after", "any", "short", "no mark", "indirect", "and", "and beside", "far before", "in the middle"],
+)
+async def test_a_question_that_is_answered_does_not_answer_for_one_that_is_not(message: str) -> None:
+    finder = _finder(WELL, *OWN[1:])
+    alone, both = await finder.find(PDF, TODAY), await finder.find(message, TODAY)
+    assert alone.answer is not None
+    assert both.left_open
+    assert both.answer is None
+    assert both.choice is None
+    assert both.hits[0].id == "export-notes", "a person is shown what would answer a part of it"
+    assert Sources.from_json(both.to_json()) == both
+
+
+async def test_two_questions_that_one_article_answers_are_answered() -> None:
+    listing = f"{PDF} Where is the export menu? And how does the file reach me? Can you help me please?"
+    found = await _finder(WELL, *OWN[1:]).find(listing, TODAY)
+    assert found.answer is not None
+    assert found.answer.id == "export-notes"
+
+
+async def test_more_questions_than_are_looked_up_go_to_a_person() -> None:
+    many = " ".join(WELL.questions[:6])
+    assert (await _finder(WELL, *OWN[1:], judge=SureOfAll()).find(many, TODAY)).left_open
+    few = " ".join(WELL.questions[:2])
+    assert not (await _finder(WELL, judge=SureOfAll()).find(few, TODAY)).left_open
+
+
+def test_all_articles_that_answer_something_hint_their_family() -> None:
+    hits = tuple(replace(_hit(f, s), family=f) for f, s in (("a", 0.9), ("b", ANSWER_AT), ("a", 0.5), ("c", ASK_AT)))
+    assert Sources(hits, left_open=True).hinted == ("a", "b")
+
+
 @pytest.mark.parametrize(
     "question",
     [
