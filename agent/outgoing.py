@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from agent.approved_words import NO_WORDS, ApprovedWords
 from agent.release_in_force import release_view
-from guards.gate import Letter, Permit, Piece, Refusal
+from guards.capabilities import TABLE
+from guards.gate import RIGHT_FOR, Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
 from guards.policy import Notice, Release
 from guards.triggers import Boundary, Trigger
@@ -44,9 +45,10 @@ class Outgoing:
 
     def propose(self, piece: Piece, text: str) -> Permit | Refusal:
         """Asks the ledger, which re-reads everything in the transaction that writes the intent. A text that is not made
-        of approved words is refused before that (law 5)."""
+        of approved words is refused before that (law 5), and so is one that rests on an article of which this very
+        version has had another text."""
         body = keepable(text)
-        if (refusal := self.approved.refuse(piece, body)) is not None:
+        if (refusal := self.approved.refuse(piece, body) or self._changed(piece)) is not None:
             return refusal
         recipient, epoch = self.ledger.address(self.ticket)
         letter = Letter(
@@ -63,3 +65,13 @@ class Outgoing:
         if isinstance(answer, Refusal):
             self.refused.append(answer)
         return answer
+
+    def _changed(self, piece: Piece) -> Refusal | None:
+        right = RIGHT_FOR[piece]
+        if right is None or not (editions := self.approved.rests_on(piece)):
+            return None
+        if not (changed := self.ledger.changed_articles(editions)):
+            return None
+        named = ", ".join(edition.name for edition in changed)
+        why = f"{named} has another text than when it was first relied on; approve it anew and raise its version"
+        return Refusal(TABLE[right].does, "changed_source", why)

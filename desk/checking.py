@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from desk.errors import DeskError
-from desk.records import Clock, clock_for, read_release
+from desk.pinning import changed_articles
+from desk.records import Clock, clock_for, open_records, read_release
 from desk.settings import Settings
 from desk.workplace import read_company
 from guards.errors import PolicyError
 from guards.policy import Release
+from ledger.errors import LedgerError
 from tools.directory import Directory
+from tools.knowledge import current_articles
 from tools.sandbox import company_folder
 
 
@@ -36,12 +40,24 @@ def check(settings: Settings, file: Path | None, tell: Callable[[str], None], cl
             notes.append(f"the release is effective from {release.effective}, and today is {today}")
         problems += [*_beside(path, release), *_without_queue(release, directory)]
     problems += [str(p) for p in directory.problems()]
+    problems += _changed_since(settings, directory, clock)
     for note in notes:
         tell(f"note: {note}")
     for problem in problems:
         tell(f"problem: {problem}")
     tell("ok" if not problems else f"{len(problems)} problem(s); mend them and check again")
     return 1 if problems else 0
+
+
+def _changed_since(settings: Settings, directory: Directory, clock: Clock | None) -> list[str]:
+    """Articles that changed under a version that was relied on; without a ledger nothing was."""
+    if settings.ledger_file is not None and not settings.ledger_file.is_file():
+        return []
+    try:
+        with closing(open_records(settings, clock, new=False).store) as store:
+            return [str(p) for p in changed_articles(store, current_articles(directory.shelves.articles))]
+    except LedgerError as error:
+        return [f"the ledger cannot say which articles have changed: {error}"]
 
 
 _ANSWERS = {

@@ -13,6 +13,7 @@ from agent.release_in_force import release_in_force, release_view
 from agent.wiring import open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
+from desk.pinning import pin_articles
 from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
@@ -21,8 +22,9 @@ from ledger.adoption import is_older, newest_release
 from ledger.changing import ChangeLedger
 from ledger.outbox import PostLedger
 from tools.directory import Directory, open_directory
+from tools.knowledge import current_articles
 from tools.sandbox import company_folder
-from tools.systems import Systems
+from tools.systems import Article, Systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Rules:
     clock: Clock
     notices: tuple[str, ...]
     """What the operator should know before the command goes on, one line each."""
+    articles: tuple[Article, ...]
+    """The current articles."""
 
     @property
     def mode(self) -> str:
@@ -109,7 +113,8 @@ def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None =
     if problems := len(directory.problems()):
         counted = f"{problems} problem{'s' if problems > 1 else ''}"
         notices = (f"{counted} in the company's files; run `lanewise policy check`", *notices)
-    return Rules(release, systems, model, clock or clock_for(systems.company.today), notices)
+    articles = current_articles(directory.shelves.articles)
+    return Rules(release, systems, model, clock or clock_for(systems.company.today), notices, articles)
 
 
 def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Workplace:
@@ -123,6 +128,9 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
             f"release {rules.release.version} is older than {newest}, which was used before: nothing is answered without a "
             "person. Put the newer one back, or run `lanewise policy adopt`"
         )
+        rules = replace(rules, notices=(told, *rules.notices))
+    if changed := pin_articles(store, rules.articles):
+        told = f"{len(changed)} approved text(s) changed under the same version; run `lanewise policy check`"
         rules = replace(rules, notices=(told, *rules.notices))
     return Workplace(settings, store, rules)
 

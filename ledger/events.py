@@ -67,6 +67,7 @@ class Kind(StrEnum):
     HALTED = "halted"
     RESUMED = "resumed"
     RELEASE_ADOPTED = "release_adopted"
+    ARTICLE_PINNED = "article_pinned"
     WORDS_ERASED = "words_erased"
     EVENT_FAILED = "event_failed"
     EVENT_GIVEN_UP = "event_given_up"

@@ -19,6 +19,7 @@ from ledger.history import Message, Snapshot, TicketRecord
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
+from ledger.pins import Edition, pin
 from ledger.register import OpeningKind, Register, Standing
 from ledger.reviews import Review
 from ledger.store import Store
@@ -228,6 +229,11 @@ class WorkerLedger:
             return register.close_answer(conn, ticket, opening)
 
     # --- proposing ---
+
+    def changed_articles(self, editions: Sequence[Edition]) -> tuple[Edition, ...]:
+        """Those whose version had another text when it was first relied on; a version that nobody has relied on yet is
+        pinned to the text it has now."""
+        return pin(self._store, editions, ACTOR)
 
     def propose(
         self, letter: Letter, body: str, *, reply_key: str, view: ReleaseView, also: Sequence[Entry] = ()

@@ -11,6 +11,8 @@ from datetime import date
 from guards.capabilities import TABLE, Right
 from guards.gate import Permit, Refusal
 from guards.wording import plain
+from ledger.pins import Edition
+from ledger.words import canonical, digest_of
 from tools.errors import BadRecord
 from tools.systems import Article, Audience, Hit, Rank
 
@@ -114,11 +116,17 @@ def match_query(words: str) -> str:
     Each word goes in quotes, where FTS5 knows no operators; ``\\w`` holds no quote and no lone surrogate.
     """
     found = dict.fromkeys(word for word in re.findall(r"\w+", plain(words)) if len(word) <= 64)
-    telling = [word for word in found if word not in _EMPTY] or list(found)
+    telling = list(telling_words(words)) or list(found)
     if len(telling) > MOST_WORDS:
         half = MOST_WORDS // 2
         telling = [*telling[:half], *telling[-half:]]
     return " OR ".join(f'"{word}"' for word in telling)
+
+
+def telling_words(words: str) -> tuple[str, ...]:
+    """The different words of a text that say what it is about, in order; those of more than 64 characters are none."""
+    found = dict.fromkeys(re.findall(r"\w+", plain(words)))
+    return tuple(word for word in found if len(word) <= 64 and word not in _EMPTY)
 
 
 def ranked_texts(article: Article) -> tuple[str, ...]:
@@ -144,6 +152,20 @@ def may_ground(article: Article, today: date) -> Permit | Refusal:
     if quote := embedded_instruction(article):
         return Refusal(what, "embedded_instruction", f"it speaks to a machine: “{quote}”")
     return Permit(Right.SEND_ANSWER, TABLE[Right.SEND_ANSWER].reason)
+
+
+def edition_of(article: Article) -> Edition:
+    """The article's version with the digest of all that its approval covers: what is quoted, what it says it answers and
+    does not, whom it is for and its family. When it is to be reviewed, and its tags, may change under one version."""
+    text = {
+        "title": article.title,
+        "body": article.body,
+        "audience": article.audience.value,
+        "family": article.family,
+        "questions": list(article.questions),
+        "not_answered": list(article.not_answered),
+    }
+    return Edition(article.article_id, article.version, digest_of(canonical(text)))
 
 
 def current_articles(articles: Iterable[Article]) -> tuple[Article, ...]:

@@ -10,6 +10,7 @@ from agent.briefing import Briefing, Carried
 from agent.lane_work import autonomous
 from agent.lane_work.autonomous import Answered, Held
 from agent.model import CALLS_A_MESSAGE, CallBudget
+from agent.steps.grant_capabilities import head_of
 from agent.writers import Writers
 from guards.lanes import Lane
 from ledger.events import Entry, Kind
@@ -47,6 +48,9 @@ class Autonomous:
                 head = {"tool": "held", "rule": rule, "reason": reason[:300]}
                 entry = Entry(Kind.ANSWER_COMPOSED, f"{seq}/answer", head)
                 raised = self.ledger.raise_answer(ticket, state["opening"], Lane.ASSISTED, also=[entry])
+                # The grant of lane 1 died with the raise; whoever reads the ticket is to see the rights that it has now.
+                given = head_of(self.briefing.grant(ticket))
+                self.ledger.record(ticket, Kind.RIGHTS_GRANTED, f"{seq}/rights/held", given)
                 return {
                     "result": {"kind": "held", "rule": rule, "reason": reason},
                     "lane": int(raised.lane),

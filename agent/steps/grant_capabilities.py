@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from guards.gate import Grant
 from guards.grant import grant
 from guards.policy import Release
 from ledger.events import Kind
@@ -33,12 +34,17 @@ class GrantCapabilities:
             state["ticket"],
             Kind.RIGHTS_GRANTED,
             f"{state['seq']}/rights",
-            {
-                "lane": int(given.lane),
-                "epoch": given.epoch,
-                "rights": sorted(r.value for r in given.rights),
-                "withheld": [r.to_json() for r in given.withheld],
-                "policy": given.release,
-            },
+            head_of(given),
         )
         return {"lane": int(given.lane)}
+
+
+def head_of(given: Grant) -> dict[str, Any]:
+    """A grant as it is recorded."""
+    return {
+        "lane": int(given.lane),
+        "epoch": given.epoch,
+        "rights": sorted(r.value for r in given.rights),
+        "withheld": [r.to_json() for r in given.withheld],
+        "policy": given.release,
+    }

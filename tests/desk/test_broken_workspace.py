@@ -151,3 +151,21 @@ def test_a_check_notes_what_is_absent_and_a_release_of_tomorrow_and_fails_for_ne
     assert "note: credits.csv is not there" in told.stdout
     assert "note: the release is effective from 2026-03-11, and today is 2026-03-10" in told.stdout
     assert told.stdout.rstrip().endswith("ok")
+
+
+def test_an_article_that_changed_under_its_version_is_named_until_its_version_is_raised(run: Any, team: Path) -> None:
+    file = team / "company" / "knowledge" / "add-seats.md"
+    whole = file.read_text(encoding="utf-8")
+    assert run("policy", "check", "-w", "team").exit_code == 0
+    file.write_text(f"{whole}\nSeats are free in March.\n", encoding="utf-8")
+    told = run("policy", "check", "-w", "team")
+    assert told.exit_code == 1
+    assert "add-seats.md: add-seats v" in told.stdout
+    assert "raise its version" in told.stdout
+    again = run("draft", "-w", "team", given=json.dumps({**TICKET, "id": "T-2"}))
+    assert "1 approved text(s) changed under the same version; run `lanewise policy check`" in again.stderr
+    version = re.search(r"version = (\d+)", whole)
+    assert version is not None
+    raised = whole.replace(version.group(), f"version = {int(version.group(1)) + 1}")
+    file.write_text(f"{raised}\nSeats are free in March.\n", encoding="utf-8")
+    assert run("policy", "check", "-w", "team").exit_code == 0
