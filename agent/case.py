@@ -53,6 +53,7 @@ class Case:
 
 
 _QUOTED = re.compile(r"^\s*(?:>|\|)\s?")
+_REPLIES = re.compile(r"^(?:\s*(?:re|aw|fwd?|wg|antw|sv)(?:\[\d+\])?\s*:)+\s*", re.I)
 
 
 def customer_words(messages: Sequence[Message]) -> str:
@@ -64,20 +65,26 @@ def customer_messages(messages: Sequence[Message]) -> list[str]:
     """What the customer wrote and no person has settled, a text a message, oldest first.
 
     Quoted mail counts as the customer's words, because a forward may hold what matters; only lines that repeat
-    what we ourselves said in this thread are left out.
+    what we ourselves said in this thread are left out. A subject is read without its ``Re:`` and ``Fwd:``, and left
+    out only where a message before it had the same.
     """
     ours = {_squeezed(line) for m in messages if m.role != "customer" for line in m.text.splitlines()}
     kept = []
+    subjects: set[str] = set()
     for message in messages:
-        if message.role != "customer" or message.settled:
+        if message.role != "customer":
+            continue
+        subject = _REPLIES.sub("", message.subject)
+        repeats = subject != message.subject and _squeezed(subject) in subjects
+        subjects.add(_squeezed(subject))
+        if message.settled:
             continue
         lines = [
             line
             for line in message.text.splitlines()
             if not (_QUOTED.match(line) and _squeezed(_QUOTED.sub("", line)) in ours)
         ]
-        subject = f"{message.subject}\n" if message.subject and not _replies(message.subject) else ""
-        kept.append(subject + "\n".join(lines))
+        kept.append((f"{subject}\n" if subject and not repeats else "") + "\n".join(lines))
     return kept
 
 
@@ -88,7 +95,3 @@ def unread_attachments(messages: Sequence[Message]) -> tuple[str, ...]:
 
 def _squeezed(line: str) -> str:
     return re.sub(r"\W+", " ", line).strip().lower()
-
-
-def _replies(subject: str) -> bool:
-    return subject.lower().startswith(("re:", "aw:", "fwd:", "fw:", "wg:"))

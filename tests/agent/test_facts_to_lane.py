@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from agent_scene import (
     AUDIT_LOG,
     DISCOUNT,
+    LOCKED_OUT,
     Scene,
     its_systems,
     level,
@@ -21,6 +22,7 @@ from agent_scene import (
     texts_in,
 )
 
+from agent.case import customer_messages
 from agent.model import ModelSettings, Secret
 from agent.wiring import build_steps
 from guards.capabilities import rights_of
@@ -29,6 +31,7 @@ from guards.lanes import Lane
 from guards.policy import Release
 from guards.triggers import Level
 from ledger.events import Kind
+from ledger.history import Message
 from ledger.result import TicketResult
 from tools.sandbox import SandboxCompany
 from tools.systems import Article, Audience, ContractRecord
@@ -346,3 +349,32 @@ async def test_the_key_of_the_model_is_written_down_nowhere(modelless: Scene) ->
     kept = [texts_in([dict(e.head), e.body.text if e.body else ""]) for e in modelless.events()]
     assert kept and not [text for texts in kept for text in texts if "sk-made-up" in text]
     assert b"sk-made-up" not in (modelless.folder / "runs.sqlite3").read_bytes()
+
+
+# ── subjects ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("mark", ["Re: ", "FWD: ", "AW: WG: ", "Re[2]: "])
+async def test_what_stands_in_a_subject_that_looks_like_a_reply_is_read(
+    tmp_path: Path, release: Release, mark: str
+) -> None:
+    async with open_scene(tmp_path, release) as scene:
+        result = await scene.customer_writes(AUDIT_LOG, subject=f"{mark}{LOCKED_OUT}")
+        scene.deliver()
+        assert result.lane == 3 and result.draft is None
+        assert set(scene.pieces()) <= {"notice"}
+
+
+def test_only_a_reply_that_repeats_an_earlier_subject_of_its_thread_is_read_without_it() -> None:
+    def said(*subjects: str) -> list[str]:
+        return [
+            text.splitlines()[0]
+            for text in customer_messages(
+                [
+                    Message(n, str(n), "customer", "Words.", datetime(2026, 3, 10, tzinfo=UTC), subject)
+                    for n, subject in enumerate(subjects)
+                ]
+            )
+        ]
+
+    assert said("Exports", "Re: exports", "Re: Refund us") == ["Exports", "Words.", "Refund us"]
