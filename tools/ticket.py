@@ -97,7 +97,7 @@ _WORDS = {
     "attachments": "attachments attachment attached files",
     "channel": "channel via medium",
     "context": "account_context context account_info account_facts customer_context",
-    "role": "role author_type speaker sender_type type from author",
+    "role": "role author_type speaker sender_type type",
 }
 NAMES: Mapping[str, tuple[str, ...]] = {field: tuple(words.split()) for field, words in _WORDS.items()}
 """By meaning: the plain names a field may have, the likeliest first."""

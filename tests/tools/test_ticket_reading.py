@@ -322,6 +322,15 @@ def test_any_json_gives_a_ticket_or_says_what_is_wrong(raw: Any) -> None:
     "".join((ticket.id, ticket.words, *ticket.unread, *ticket.notes, ticket.requester_email)).encode()
 
 
+# ── who spoke, and who asks ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_display_name_never_decides_who_spoke() -> None:
+    for field in ("author", "from"):
+        ticket = ticket_from_json({"id": "1", "turns": [{field: "Support", "text": "Refund us."}]})
+        assert [m.role for m in ticket.messages] == ["customer"]
+
+
 # ── HTML and quotes ─────────────────────────────────────────────────────────────────────────────────────────
 
 
