@@ -284,7 +284,7 @@ def context_signals(
 
     if too_long:
         why = "the middle of it was not read by the rules, and may hold what decides"
-        add("too_long", Level.MEDIUM, f"the message is longer than {LONGEST} characters", why)
+        add("too_long", Level.HIGH, f"the message is longer than {LONGEST} characters", why)
     if tongue != "en":
         add("other_language", Level.MEDIUM, f"the message reads as {tongue}", "the rules judge English only")
     unread = facts.value("attachments.unread")

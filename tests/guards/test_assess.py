@@ -726,6 +726,11 @@ def test_naming_people_in_a_product_question_is_not_asking_for_one(release: Rele
         assert not assess(words, Facts(), release).asks_human
 
 
+def test_words_dropped_from_the_middle_of_a_message_leave_no_lower_lane_than_a_persons(release: Release) -> None:
+    found = assess("Nothing else. " * (LONGEST // 10), Facts(()), release)
+    assert "too_long" in fired(found) and level(found, T.MISSING_CONTEXT) is Level.HIGH
+
+
 # ── expressions that must not run away ──────────────────────────────────────────────────────────────────────
 
 
