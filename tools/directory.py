@@ -49,6 +49,7 @@ from tools.systems import (
     Rank,
     Systems,
 )
+from tools.ticket_text import folded_address
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -132,7 +133,7 @@ class Directory:
 
     async def account_of_domain(self, domain: str) -> AccountRecord | None:
         """The one account that verified this mail domain; None where none did, or several, or anybody can."""
-        wanted = domain.strip().casefold()
+        wanted = folded_address(domain.strip())
         if not wanted or wanted in SHARED_MAIL_DOMAINS:
             return None
         found = [account for account in self.shelves.accounts.all() if account.domain == wanted]

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tools.errors import BadRecord, SystemUnavailable
+from tools.ticket_text import folded_address
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -190,7 +191,7 @@ class Table(Generic[T]):
 
     def key(self, raw: str) -> str:
         """A key as the table keeps it."""
-        return raw.strip().casefold() if self.folds else raw.strip()
+        return folded_address(raw.strip()) if self.folds else raw.strip()
 
     def of(self, key: str) -> tuple[T, ...]:
         """The records of that key. SystemUnavailable or BadRecord where silence would prove nothing."""

@@ -24,6 +24,7 @@ from tools.systems import (
     PersonRecord,
     Queue,
 )
+from tools.ticket_text import folded_address
 
 
 def _yes_no(value: object) -> bool:
@@ -67,13 +68,17 @@ def _lower(value: object) -> object:
     return value.strip().casefold() if isinstance(value, str) else value
 
 
+def _folded(value: object) -> object:
+    return folded_address(value.strip()) if isinstance(value, str) else value
+
+
 YesNo = Annotated[bool, BeforeValidator(_yes_no)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Day = Annotated[date, BeforeValidator(_day)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Word = Annotated[str, BeforeValidator(_lower), Field(min_length=1, max_length=100)]
-Email = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
+Email = Annotated[str, BeforeValidator(_folded), Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
 
 
 class _Row(BaseModel):
@@ -85,7 +90,7 @@ class AccountRow(_Row):
 
     account_id: Name
     name: Name
-    domain: Annotated[str, BeforeValidator(_lower)]
+    domain: Annotated[str, BeforeValidator(_folded)]
     tier: Word
     plan: Word
     standard_plan: YesNo

@@ -15,7 +15,7 @@ from tools.directory_files import Place
 from tools.errors import BadRecord
 from tools.html_text import html_to_text
 from tools.ticket import Message, Ticket
-from tools.ticket_text import clean, decode, mark_quotes
+from tools.ticket_text import clean, decode, folded_address, in_utc_range, mark_quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ def read_mail(raw: bytes, place: Place) -> Mail:
             message_id=_ids(_header(parsed, "Message-ID"))[0] if _ids(_header(parsed, "Message-ID")) else "",
             answers=(*_ids(_header(parsed, "References")), *_ids(_header(parsed, "In-Reply-To"))),
             subject=_header(parsed, "Subject"),
-            sender=parseaddr(_header(parsed, "From"))[1].casefold(),
+            sender=folded_address(parseaddr(_header(parsed, "From"))[1]),
             sender_name=parseaddr(_header(parsed, "From"))[0],
-            recipients=tuple(a.casefold() for _, a in getaddresses([_header(parsed, "To")]) if "@" in a),
+            recipients=tuple(folded_address(a) for _, a in getaddresses([_header(parsed, "To")]) if "@" in a),
             text=body,
             attachments=attachments,
             at=_date(_header(parsed, "Date")),
@@ -73,7 +73,9 @@ def read_mail(raw: bytes, place: Place) -> Mail:
     except Exception as error:
         # The standard parser raises many kinds on hostile mail; all of them mean the same here.
         raise place.bad(f"the mail cannot be taken apart ({type(error).__name__})", "Export it again") from error
-    reply_to = parseaddr(_header(parsed, "Reply-To"))[1].casefold()
+    if mail.at is None and _header(parsed, "Date"):
+        mail = replace(mail, notes=(*mail.notes, "its date could not be read"))
+    reply_to = folded_address(parseaddr(_header(parsed, "Reply-To"))[1])
     if reply_to and reply_to != mail.sender:
         mail = replace(mail, notes=(*mail.notes, f"replies were asked to go to another address, {reply_to}"))
     if not mail.sender and not mail.text:
@@ -206,6 +208,6 @@ def _ids(header: str) -> list[str]:
 
 def _date(header: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(header) if header else None
-    except (ValueError, TypeError, IndexError):
+        return in_utc_range(parsedate_to_datetime(header)) if header else None
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

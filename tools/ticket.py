@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 from typing import Literal, TypeAlias
 
 from tools.directory_files import Place
 from tools.errors import BadRecord
 from tools.html_text import html_to_text, looks_like_html
 from tools.lookups.enquiry import Request
-from tools.ticket_text import clean, own_words
+from tools.ticket_text import clean, folded_address, in_utc_range, own_words
 
 Role: TypeAlias = Literal["customer", "assistant", "agent"]
 
@@ -155,6 +155,8 @@ def ticket_of(row: Mapping[str, object], place: Place, *, channel: str = "file")
     messages = _thread(fields, place, notes)
     subject = fields.text("subject")
     name, email = _requester(fields)
+    doubts = _doubts(fields, email)
+    notes += doubts
     account = fields.get("account")
     context = fields.get("context")
     if isinstance(account, Mapping):
@@ -177,7 +179,7 @@ def ticket_of(row: Mapping[str, object], place: Place, *, channel: str = "file")
         subject=subject,
         requester_email=email,
         requester_name=name,
-        verified=is_yes(fields.get("verified")),
+        verified=is_yes(fields.get("verified")) and not doubts,
         account_id=clean(str(account)).strip() if isinstance(account, str | int) and str(account).strip() else None,
         messages=tuple(messages),
         families=_words_of(fields.get("families")),
@@ -196,13 +198,28 @@ def _requester(fields: Fields) -> tuple[str, str]:
     said = fields.get("email")
     if isinstance(said, Mapping):
         inner = Fields.of(said)
-        return inner.text("name") or fields.text("name"), inner.text("email").casefold()
+        return inner.text("name") or fields.text("name"), folded_address(inner.text("email"))
     for name in NAMES["email"]:
         value = fields.raw.get(name)
         shown, address = parseaddr(clean(value)) if isinstance(value, str) else ("", "")
         if "@" in address:
-            return fields.text("name") or shown, address.casefold()
+            return fields.text("name") or shown, folded_address(address)
     return fields.text("name") or fields.text("email"), ""
+
+
+def _doubts(fields: Fields, email: str) -> tuple[str, ...]:
+    """Why nobody can say to whom a yes to ``verified`` belongs."""
+    told: list[str] = []
+    for value in (fields.raw.get(name) for name in NAMES["email"]):
+        inner = Fields.of(value).raw if isinstance(value, Mapping) else {"email": value}
+        told += [clean(found) for name in NAMES["email"] if isinstance(found := inner.get(name), str)]
+    found = {folded_address(address) for _, address in getaddresses(told) if "@" in address}
+    doubts = []
+    if len(found) > 1:
+        doubts.append(f"it names several addresses ({', '.join(sorted(found))[:200]}); read as unverified")
+    if not email.isascii():
+        doubts.append("its address is not plain ASCII; read as unverified")
+    return tuple(doubts)
 
 
 def _thread(fields: Fields, place: Place, notes: list[str]) -> list[Message]:
@@ -213,7 +230,7 @@ def _thread(fields: Fields, place: Place, notes: list[str]) -> list[Message]:
     elif turns is not None:
         raise place.bad("its thread is not a list", "Write it as [{role, text}, …]")
     text = _text(fields, place, notes)
-    attachments = _words_of(fields.get("attachments"))
+    attachments = _attached(fields)
     told = next((n for n, m in enumerate(found) if text and m.role == "customer" and m.text == text), None)
     if told is not None:
         # Helpdesks repeat the customer's own message beside the thread; what came along with it is kept.
@@ -237,7 +254,7 @@ def _turn(turn: object, place: Place, notes: list[str]) -> Message | None:
         # Read as the customer's, it is assessed; read as ours, it would be believed.
         notes.append(f"the role {said[:40]!r} is not known; read as the customer's" if said else "a turn has no role")
     text = _text(fields, place, notes)
-    attachments = _words_of(fields.get("attachments"))
+    attachments = _attached(fields)
     return Message(role, text, attachments, _moment(fields.get("at"), notes)) if text or attachments else None
 
 
@@ -264,6 +281,16 @@ def _from_html(html: str, notes: list[str]) -> str:
     return text
 
 
+def _attached(fields: Fields) -> tuple[str, ...]:
+    """The names of what came along. A shape that nobody knows counts as a file without a name, never as none."""
+    found: list[str] = []
+    for value in (fields.raw.get(name) for name in NAMES["attachments"]):
+        told = value.strip() if isinstance(value, str) else value
+        if told:
+            found += _words_of((told,) if isinstance(told, Mapping) else told) or ("unnamed",)
+    return tuple(found)
+
+
 def _words_of(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         parts: Iterable[object] = re.split(r"[,;|\n]", value)
@@ -288,12 +315,12 @@ def _moment(value: object, notes: list[str]) -> datetime | None:
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
         read = datetime.fromisoformat(str(value).strip())
-        return read if read.tzinfo else read.replace(tzinfo=UTC)
+        return in_utc_range(read)
     except (ValueError, OverflowError, OSError):
         pass
     try:
-        return parsedate_to_datetime(str(value))
-    except (ValueError, TypeError, IndexError):
+        return in_utc_range(parsedate_to_datetime(str(value)))
+    except (ValueError, TypeError, IndexError, OverflowError):
         notes.append(f"its date {str(value)[:40]!r} could not be read")
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from datetime import UTC, datetime
 
 from tools.errors import UnreadableFile
 
@@ -40,6 +41,18 @@ def is_binary(raw: bytes) -> bool:
     if start.startswith(_BINARY):
         return True
     return len(start) - len(start.translate(None, _CONTROLS)) > max(8.0, 0.05 * len(start))
+
+
+def folded_address(text: str) -> str:
+    """An address as it is compared: ASCII in lower case; any other as it is, for folding would make two of them one."""
+    return text.lower() if text.isascii() else text
+
+
+def in_utc_range(read: datetime) -> datetime:
+    """The moment with a time zone, UTC where it names none. OverflowError where UTC has no such moment."""
+    known = read if read.tzinfo else read.replace(tzinfo=UTC)
+    known.astimezone(UTC)
+    return known
 
 
 def clean(text: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.directory_files import Place
+from tools.mail import read_mail
 from tools.ticket import Ticket
 from tools.ticket_files import read_ticket_bytes, read_tickets
 
@@ -162,3 +164,13 @@ def test_a_folder_of_mails_is_read_file_by_file(tmp_path: Path) -> None:
     result = read_tickets(tmp_path)
     assert [t.id for t in result.tickets] == ["1@c", "2@c"]
     assert [p.file for p in result.problems] == ["3.eml"]
+
+
+def test_a_mail_whose_date_utc_cannot_tell_keeps_its_words_and_loses_its_date() -> None:
+    raw = "From: a@b.example\nDate: Fri, 31 Dec 9999 23:59:59 -2359\nSubject: x\n\nhello there\n"
+    mail = read_mail(raw.encode(), Place("a.eml"))
+    assert (mail.text, mail.at, mail.notes) == ("hello there", None, ("its date could not be read",))
+
+
+def test_a_mails_address_beyond_ascii_is_not_folded_into_another() -> None:
+    assert read_mail("From: hazel@straße.example\n\nhi\n".encode(), Place("a")).sender == "hazel@straße.example"

@@ -331,6 +331,35 @@ def test_a_display_name_never_decides_who_spoke() -> None:
         assert [m.role for m in ticket.messages] == ["customer"]
 
 
+@pytest.mark.parametrize("shape", [{"0": {"name": "x.pdf"}}, 2, True, [[]], {"a": None}])
+def test_attachments_of_an_unknown_shape_count_as_a_file_that_nobody_read(shape: object) -> None:
+    assert ticket_from_json({"id": "1", "text": "Hi", "attachments": shape}).unread
+
+
+@pytest.mark.parametrize("shape", [None, "", " ", [], {}, 0, False])
+def test_no_attachments_are_none_and_hide_none_that_another_field_tells(shape: object) -> None:
+    assert not ticket_from_json({"id": "1", "text": "Hi", "attachments": shape}).unread
+    assert ticket_from_json({"id": "1", "text": "Hi", "attachments": shape, "files": ["a"]}).unread == ("a",)
+
+
+def test_a_ticket_that_names_two_addresses_is_verified_for_neither() -> None:
+    one = {"id": "1", "text": "Hi", "verified": True, "email": "hazel@maplefinch.example"}
+    assert ticket_from_json({**one, "requester": {"email": "Hazel@Maplefinch.example"}}).verified
+    two = ticket_from_json({**one, "requester": {"email": "mallory@evil.example", "name": "M"}})
+    assert not two.verified and any("several addresses" in note for note in two.notes)
+
+
+def test_an_address_beyond_ascii_keeps_its_form_and_is_not_verified() -> None:
+    ticket = ticket_from_json({"id": "1", "text": "Hi", "verified": True, "email": "hazel@straße.example"})
+    assert (ticket.requester_email, ticket.verified) == ("hazel@straße.example", False)
+
+
+def test_a_date_that_utc_cannot_tell_is_noted_and_left_out() -> None:
+    for date in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "Fri, 31 Dec 9999 23:59:59 -2359"):
+        ticket = ticket_from_json({"id": "1", "text": "Hi", "at": date})
+        assert ticket.messages[0].at is None and any("could not be read" in note for note in ticket.notes)
+
+
 # ── HTML and quotes ─────────────────────────────────────────────────────────────────────────────────────────
 
 
