@@ -7,6 +7,7 @@ from datetime import UTC
 
 from ledger.intake import Earlier, IncomingMessage
 from tools.ticket import Message, Ticket
+from tools.ticket_text import in_utc_range
 
 
 def incoming(ticket: Ticket, channel: str | None = None) -> IncomingMessage:
@@ -15,9 +16,10 @@ def incoming(ticket: Ticket, channel: str | None = None) -> IncomingMessage:
     The key is the message's own (``key_of``), so that the same ticket told twice is filed once, and a ticket told
     again with a new message is a new event of the same thread.
     """
-    last = max(i for i, m in enumerate(ticket.messages) if m.role == "customer")
-    message = ticket.messages[last]
-    rest = [m for i, m in enumerate(ticket.messages) if i != last]
+    told = _oldest_first(ticket.messages)
+    last = max(i for i, m in enumerate(told) if m.role == "customer")
+    message = told[last]
+    rest = [m for i, m in enumerate(told) if i != last]
     return IncomingMessage(
         ticket=ticket.id,
         key=key_of(message, last + 1),
@@ -36,6 +38,12 @@ def incoming(ticket: Ticket, channel: str | None = None) -> IncomingMessage:
     )
 
 
+def _oldest_first(messages: tuple[Message, ...]) -> list[Message]:
+    """By time where every message has one: some helpdesks tell a thread newest first."""
+    timed = [(in_utc_range(m.at), m) for m in messages if m.at is not None]
+    return [m for _, m in sorted(timed, key=lambda t: t[0])] if len(timed) == len(messages) else list(messages)
+
+
 def key_of(message: Message, place: int) -> str:
     """A message's key in its ticket: its time, its words and what came with it.
 
@@ -46,5 +54,4 @@ def key_of(message: Message, place: int) -> str:
     digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if message.at is None:
         return f"{place}-{digest}"
-    moment = message.at if message.at.tzinfo else message.at.replace(tzinfo=UTC)
-    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{digest}"
+    return f"{in_utc_range(message.at).astimezone(UTC):%Y%m%dT%H%M%S.%f}-{digest}"

@@ -35,9 +35,10 @@ def draft_ticket(place: Workplace, raw: bytes, name: str) -> dict[str, Any]:
     """
     text, _ = decode(raw, name)
     try:
-        ticket = ticket_from_json(json.loads(text), name)
-    except (json.JSONDecodeError, RecursionError) as error:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a ValueError also where a number has thousands of digits
         raise UnreadableFile(f"{name} is not valid JSON ({error}). Give one ticket as a JSON object") from error
+    ticket = ticket_from_json(told, name)
     # Filed before anything else is opened: from here on it is not lost, whatever breaks.
     received = Intake(place.store).receive(incoming(ticket, "helpdesk"))
     asyncio.run(_drain(place, received.ticket))
@@ -45,13 +46,13 @@ def draft_ticket(place: Workplace, raw: bytes, name: str) -> dict[str, Any]:
     gone = place.post_room(HandedToCaller()).deliver_waiting(received.ticket)
     new = {d.reply_key for d in gone if d.state is DeliveryState.SENT}
     result = read_result(place.history, place.reviews, received.ticket)
-    told = result.to_json()
+    shown = result.to_json()
     replies = [
         {"reply_key": d.reply_key, "new": d.reply_key in new, **reply}
-        for d, reply in zip(result.replies, told["replies"], strict=True)
+        for d, reply in zip(result.replies, shown["replies"], strict=True)
     ]
     filed = "new" if received.first else "already"
-    return {**told, "replies": replies, "filed": filed, "answered_by": place.mode}
+    return {**shown, "replies": replies, "filed": filed, "answered_by": place.mode}
 
 
 async def _drain(place: Workplace, ticket: str) -> None:

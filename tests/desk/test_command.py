@@ -194,3 +194,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_number_of_thousands_of_digits_is_one_clear_line(run: Any) -> None:
+    result = run("draft", given='{"id": "1", "text": "hi", "n": ' + "1" * 5000 + "}")
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
+    assert "not valid JSON" in result.stderr
+
+
+def test_a_thread_told_newest_first_hides_no_new_message(run: Any) -> None:
+    old = {"role": "customer", "text": ROUTINE["text"], "created_at": "2026-03-10T08:00:00Z"}
+    new = {"role": "customer", "text": RISKY["text"], "created_at": "2026-03-10T09:00:00Z"}
+    thread = {"id": "T-9", "email": ROUTINE["email"], "verified": True}
+    assert drafted(run, {**thread, "comments": [old]})["lane"] == 1
+    found = drafted(run, {**thread, "comments": [new, old]})
+    assert (found["filed"], found["lane"]) == ("new", 3)
