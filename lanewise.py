@@ -61,9 +61,7 @@ def demo(
 @app.command(name="try")
 def try_(
     file: Annotated[Path, typer.Argument(help="Tickets as CSV, JSON, JSONL, mbox, or a folder of .eml files.")],
-    out: Annotated[Path, typer.Option(help="Where to write the reports (.md and .html are added).")] = Path(
-        "try-report"
-    ),
+    out: Annotated[Path, typer.Option(help="Where to write the reports (.md and .html).")] = Path("try-report"),
     workspace: Where = HERE,
 ) -> None:
     """Judge the last twenty tickets you would have felt nervous automating. Nothing is sent."""
@@ -83,10 +81,11 @@ def draft(
 ) -> None:
     """One ticket as JSON in, one result as JSON out: lane, reasons, grant, draft or packet. What a helpdesk calls."""
     from desk.drafting import draft_ticket
+    from desk.face import tell_json
 
     def work() -> int:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        _print_json(draft_ticket(_open(workspace), raw, "standard input" if file == "-" else Path(file).name))
+        tell_json(draft_ticket(_open(workspace), raw, "standard input" if file == "-" else Path(file).name))
         return 0
 
     raise typer.Exit(_guarded(work))
@@ -215,19 +214,20 @@ def packet(
     """The packet that a person has for this ticket."""
     from desk.deciding import shown
     from desk.decisions import look
+    from desk.face import fail
     from desk.mode import FORMS, packet_page
     from ledger.pages import latest_packet
     from ledger.result import read_result
 
     def work() -> int:
         if form not in FORMS:
-            return _fail(f"--format {form}: choose one of {', '.join(FORMS)}")
+            return fail(f"--format {form}: choose one of {', '.join(FORMS)}")
         held = _records(workspace, new=False)
         result = read_result(held.history, held.reviews, ticket_id)
         seen = look(held.history, held.reviews, ticket_id)  # before the packet: what comes in between is not seen
         found = latest_packet(held.reviews, ticket_id)
         if found is None:
-            return _fail(f"ticket {ticket_id} has no packet: it was never given to a person, or its words were erased")
+            return fail(f"ticket {ticket_id} has no packet: it was never given to a person, or its words were erased")
         _print(packet_page(found, result, form))
         if form == "text":
             _print(f"\n{shown(seen)}")
@@ -258,9 +258,7 @@ def decide(
     text: Annotated[str | None, typer.Option(help="FILE with your own words, - for standard input.")] = None,
     lane: Annotated[int | None, typer.Option(help="For hand-back and change-lane: the lane.")] = None,
     queue: Annotated[str | None, typer.Option(help="For route: the queue.")] = None,
-    seen: Annotated[
-        str | None, typer.Option(help="What you had seen, as `packet` tells it; default: as it is.")
-    ] = None,
+    seen: Annotated[str | None, typer.Option(help="What was seen, as `packet` tells it; default: as it is.")] = None,
     action: Annotated[str | None, typer.Option(help="For approve-change: which change, as approve_refund.")] = None,
     arguments: Annotated[
         str | None, typer.Option(help="For approve-change: FILE with its arguments as JSON, - for standard input.")
@@ -301,9 +299,10 @@ def post(
         # The channel first: its secret leaves the environment before anything that a model can reach is built.
         channel = channel_for(_settings(workspace), os.environ, sys.stdout)
         if watch:
+            from desk.face import tell_now
             from desk.staying import stay
 
-            return stay(_records(workspace), channel, _print_now, every)
+            return stay(_records(workspace), channel, tell_now, every)
         from desk.posting import sweep
 
         return sweep(_open(workspace), channel, _print)
@@ -389,9 +388,7 @@ def resume(
 
 @app.command()
 def verify(
-    anchor: Annotated[
-        str | None, typer.Option(metavar="COUNT:MAC", help="An anchor that you wrote down elsewhere.")
-    ] = None,
+    anchor: Annotated[str | None, typer.Option(metavar="COUNT:MAC", help="An anchor written down elsewhere.")] = None,
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Seal the record anew as it stands, in your name. Needs --by and --reason."),
@@ -401,10 +398,11 @@ def verify(
     workspace: Where = HERE,
 ) -> None:
     """Check that the record is whole, and name the first bad one. 0: all in order; 1: tampered with; 2: cannot check."""
+    from desk.face import warn
     from desk.verifying import verify as check
 
     def work() -> int:
-        return check(_records(workspace, new=False), anchor, take_over, by, reason, _print, _warn)
+        return check(_records(workspace, new=False), anchor, take_over, by, reason, _print, warn)
 
     raise typer.Exit(_guarded(work))
 
@@ -439,73 +437,41 @@ def _rules(workspace: Path) -> Rules:
 def _rules_of(settings: Settings) -> Rules:
     import os
 
+    from desk.face import warn_each
     from desk.post import forget_secret
     from desk.workplace import open_rules
 
     forget_secret(os.environ)
     rules = open_rules(settings, os.environ)
-    _notify(rules)
+    warn_each(rules.notices)
     return rules
 
 
 def _open(workspace: Path) -> Workplace:
     import os
 
+    from desk.face import warn_each
     from desk.post import forget_secret
     from desk.workplace import open_workplace
 
     forget_secret(os.environ)  # taken already by the one command that sends
     place = open_workplace(_settings(workspace), os.environ)
     _closing.callback(place.store.close)
-    _notify(place.rules)
+    warn_each(place.rules.notices)
     return place
 
 
-def _notify(rules: Rules) -> None:
-    for notice in rules.notices:
-        _warn(notice)
-
-
 def _guarded(work: Callable[[], int], broken: int = 2) -> int:
-    """Runs a command. What the operator can mend is one clear line on standard error and the exit code ``broken``."""
-    from agent.errors import AgentError
-    from desk.errors import DeskError
+    from desk.face import guarded
     from evals.case import CaseError
-    from guards.errors import GuardError
-    from ledger.errors import LedgerError
-    from tools.errors import ToolError
 
-    try:
-        with _closing:  # what a command wrote last is anchored before it ends
-            return work()
-    except (AgentError, DeskError, CaseError, GuardError, LedgerError, ToolError, OSError, UnicodeError) as error:
-        return _fail(str(error), broken)
-    except KeyboardInterrupt:
-        return _fail("stopped; what was filed is in the ledger and goes on with the next command", broken)
-
-
-def _fail(message: str, code: int = 2) -> int:
-    _warn(message)
-    return code
-
-
-def _warn(message: str) -> None:
-    sys.stderr.write(f"lanewise: {message}\n")
+    return guarded(work, _closing, CaseError, broken)
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    from desk.face import tell
 
-
-def _print_now(text: str) -> None:
-    _print(text)
-    sys.stdout.flush()
-
-
-def _print_json(value: object) -> None:
-    import json
-
-    _print(json.dumps(value, indent=2, ensure_ascii=False))
+    tell(text)
 
 
 def main() -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from desk.face import json_text
 from ledger.packet import EscalationPacket
 from ledger.packet_pages import to_json, to_markdown, to_text
 from ledger.result import TicketResult
@@ -29,7 +30,7 @@ def packet_page(packet: EscalationPacket, result: TicketResult, form: str) -> st
     match form:
         case "json":
             whole: dict[str, Any] = json.loads(to_json(packet))
-            return json.dumps({**whole, "assessed_by": told}, indent=2, ensure_ascii=False)
+            return json_text({**whole, "assessed_by": told})
         case "markdown":
             return f"{to_markdown(packet)}\n## Assessed by\n\n`{told.replace('`', '’')}`\n"
         case _:

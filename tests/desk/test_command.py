@@ -209,3 +209,15 @@ def test_a_thread_told_newest_first_hides_no_new_message(run: Any) -> None:
     assert drafted(run, {**thread, "comments": [old]})["lane"] == 1
     found = drafted(run, {**thread, "comments": [new, old]})
     assert (found["filed"], found["lane"]) == ("new", 3)
+
+
+def test_no_strangers_word_can_command_the_operators_terminal(run: Any) -> None:
+    orders = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
+    odd = {**RISKY, "subject": f"S{orders}", "name": f"N{orders}", "text": f"{RISKY['text']}\n\tHi {orders}"}
+    found = drafted(run, odd)
+    told = [run("draft", given=json.dumps(odd)), run("ticket", found["id"]), run("explain", found["id"])]
+    told += [run("packet", found["id"], "-f", form) for form in ("text", "markdown", "json")]
+    told.append(run("ticket", f"none{orders}"))
+    for result in told:
+        assert result.output and not set(result.output) & set(orders[0] + "\x07\x9b\u202e")
+    assert orders in json.loads(told[-2].stdout)["words"][0]["text"]
