@@ -173,4 +173,5 @@ def test_a_mail_whose_date_utc_cannot_tell_keeps_its_words_and_loses_its_date() 
 
 
 def test_a_mails_address_beyond_ascii_is_not_folded_into_another() -> None:
-    assert read_mail("From: hazel@straße.example\n\nhi\n".encode(), Place("a")).sender == "hazel@straße.example"
+    raw = b"From: =?utf-8?q?hazel=40stra=C3=9Fe.example?=\n\nhi\n"
+    assert read_mail(raw, Place("a.eml")).sender == "hazel@straße.example"
