@@ -220,11 +220,16 @@ def thread(conn: Connection, ticket: str) -> tuple[Message, ...]:
                 pass  # decisions settle messages, below
     decisions = [e for e in found if e.kind is Kind.PERSON_DECIDED]
     if any("reply_key" in e.head for e in decisions):
-        undone = {
-            d.reply_key for d in deliveries_of(conn, ticket) if d.state in (DeliveryState.REFUSED, DeliveryState.FAILED)
-        }
+        revision = register.standing(conn, ticket).revision
+        undone = {d.reply_key for d in deliveries_of(conn, ticket) if _never_leaves(d, revision)}
         decisions = [e for e in decisions if e.head.get("reply_key") not in undone]
     return _settled(tuple(spoken.values()), decisions)
+
+
+def _never_leaves(held: Delivery, revision: int) -> bool:
+    """It did not arrive, or waits though the customer has written since: then the moment of effect will refuse it."""
+    dead = held.state in (DeliveryState.REFUSED, DeliveryState.FAILED)
+    return dead or (held.state is DeliveryState.INTENT and held.letter.revision != revision)
 
 
 def _from_customer(event: Event) -> Message:

@@ -156,8 +156,10 @@ class PostLedger:
         told = letters.note_refusal(
             conn, held.letter.ticket, f"begin/{held.reply_key}", refusal, at=now, actor=ACTOR, more=more
         )
-        # What the customer wrote since waits in the inbox and will be answered; else nobody would notice.
-        if refusal.rule != "revision" and held.letter.piece is not Piece.NOTICE:
+        # What the customer wrote since waits in the inbox and will be answered; else nobody would notice. Whoever
+        # approved a text believes that it left.
+        answered_anew = refusal.rule == "revision" and held.letter.piece is not Piece.APPROVED
+        if not answered_anew and held.letter.piece is not Piece.NOTICE:
             self._call(conn, held, "reply_refused", held.proposed_by, now)
         return told
 

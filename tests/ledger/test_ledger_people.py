@@ -169,6 +169,22 @@ def test_an_approval_dies_in_flight_when_thread_or_lane_move(
     assert [m.settled for m in scene.worker.thread("T1") if m.key == "m1"] == [False]  # nobody was answered
 
 
+def test_an_approved_reply_that_the_customer_overtook_settles_nothing_and_calls_a_person(scene: Scene) -> None:
+    scene.receive()
+    scene.under_review(DRAFT)
+    key = approve(scene)
+    assert scene.worker.thread("T1")[0].settled
+    scene.receive(key="m2", text="And how many seats do we have?")
+    assert not scene.worker.thread("T1")[0].settled  # before any post room has tried it
+    refused = scene.post.begin(key, VIEW)
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "revision"
+    assert not scene.worker.thread("T1")[0].settled
+    called = scene.reviews.of_ticket("T1")
+    assert called is not None
+    assert called.why == "reply_refused"
+
+
 def test_an_approval_runs_out(scene: Scene) -> None:
     scene.receive()
     scene.under_review(DRAFT)
