@@ -285,7 +285,7 @@ def _same(ticket: str, key: str, kept: Body | None, text: str, digest: str) -> N
         raise KeyReused(ticket, key, f"text {kept.digest if kept else 'none'}", f"text {digest}")
 
 
-_KNOWN = select(tickets.c.account_id, tickets.c.erased_at).where(tickets.c.id == bindparam("ticket"))
+_KNOWN = select(tickets.c.account_id, tickets.c.requester_email).where(tickets.c.id == bindparam("ticket"))
 _FILE = insert(tickets)
 _FAILURES = select(inbox.c.failures).where(inbox.c.seq == bindparam("event"))
 _SETTLE = (
@@ -313,8 +313,15 @@ def _file_ticket(conn: Connection, ticket: str, message: IncomingMessage, seq: i
         return
     register.note_revision(conn, ticket, seq)
     # One unverified or differing sender in the thread, and nothing of the account may be told in it any more.
-    if message.verified is not True or message.account_id != known.account_id:
+    # That includes another person of the same account: who may be told what is not ours to know.
+    other = _address(message.requester_email) != _address(known.requester_email or "")
+    if message.verified is not True or message.account_id != known.account_id or other:
         conn.execute(update(tickets).where(tickets.c.id == ticket).values(verified=False))
+
+
+def _address(email: str) -> bytes:
+    """An address to compare: only ASCII letters are the same in both cases, since other alphabets fold into them."""
+    return keepable(email).strip().encode("utf-8").lower()
 
 
 def _waiting(conn: Connection, seq: int) -> tuple[Event, int]:

@@ -71,6 +71,16 @@ def test_one_unverified_or_differing_sender_unverifies_the_thread_for_good(
 
 
 @pytest.mark.parametrize(
+    ("address", "same"),
+    [(" Ada@Example.COM ", True), ("mallory@example.com", False), ("ad\u0430@example.com", False), ("", False)],
+)
+def test_another_verified_person_in_the_thread_unverifies_it(scene: Scene, address: str, same: bool) -> None:
+    scene.receive()
+    scene.receive(key="m2", text="How many seats do we have?", requester_email=address)
+    assert scene.worker.ticket("T1").verified is same
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         "",
