@@ -25,4 +25,5 @@ def release_view(release: Release) -> ReleaseView:
         phase_sends=anything_leaves(release),
         open_families=frozenset(release.rollout.autonomous_families) if anything_leaves(release) else frozenset(),
         notice_digests=frozenset(digest_of(n.text) for n in release.notice),
+        digest=release.digest,
     )

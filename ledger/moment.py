@@ -29,6 +29,8 @@ class ReleaseView:
     """The issue families to which roll-out gives lane 1."""
     notice_digests: frozenset[str]
     """SHA-256 of every approved notice as it would read now for this ticket."""
+    digest: str = ""
+    """SHA-256 of the release's file; empty where it came from no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class Halt:
     by: str
     at: datetime
 
+
+REPLIES = frozenset({Piece.ANSWER, Piece.QUESTION, Piece.CLOSING})
+"""What the assistant says by itself, by the lane it was given; a notice and a person's text need no such lane."""
 
 _HALTS = select(halts).where(halts.c.resumed_by.is_(None)).order_by(halts.c.seq)
 _PROPOSED = select(outbox.c.proposed_by).where(outbox.c.reply_key == bindparam("reply_key")).scalar_subquery()
@@ -136,7 +141,18 @@ def judge(
         return Refusal(what, "recipient", "the ticket record holds no address to send to")
     if letter.piece is Piece.QUESTION and _others(conn, now_held, Piece.QUESTION, reply_key):
         return Refusal(what, "one_question", "one clarifying question has been asked already")
+    if letter.piece in REPLIES and not _assigned_under(conn, letter.ticket, view):
+        return Refusal(what, "release", "the lane was assigned under another policy release")
     return may_leave(letter, moment)
+
+
+def _assigned_under(conn: Connection, ticket: str, view: ReleaseView) -> bool:
+    """True where the lane was assigned by the release in force; a run that goes on after a crash carries the lane of
+    the release it began under, whatever its letter says."""
+    assigned = latest(conn, ticket, Kind.LANE_ASSIGNED)
+    head = assigned.head if assigned else {}
+    file = head.get("policy_digest") or view.digest
+    return head.get("policy", view.version) == view.version and (not view.digest or file == view.digest)
 
 
 def _stopping(conn: Connection, reply_key: str) -> tuple[Halt, ...]:

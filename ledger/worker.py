@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -41,7 +41,8 @@ MAY_RECORD = frozenset(
 )
 """What a step may say happened. Everything else is written by the deed itself."""
 
-_REPLIES = frozenset({Piece.ANSWER, Piece.QUESTION, Piece.CLOSING})
+FACTS_LAST = timedelta(minutes=15)
+"""How old the facts may be that a reply rests on: a run that a crash held up longer asks a person instead."""
 
 
 class WorkerLedger:
@@ -252,7 +253,7 @@ class WorkerLedger:
             if earlier is not None:
                 return earlier
             held = register.current(conn, letter.ticket)
-            answer = self._own_checks(letter, held) or moment.judge(conn, letter, body, view, now, reply_key, held)
+            answer = self._own_checks(conn, letter, held, now) or moment.judge(conn, letter, body, view, now, reply_key, held)
             if isinstance(answer, Refusal):
                 more = {"reply_key": reply_key, "piece": letter.piece.value}
                 return letters.note_refusal(
@@ -279,12 +280,16 @@ class WorkerLedger:
             return Refusal(refused.head["what"], refused.head["rule"], refused.head["reason"])
         return None
 
-    def _own_checks(self, letter: Letter, held: Register) -> Refusal | None:
+    def _own_checks(self, conn: Connection, letter: Letter, held: Register, now: datetime) -> Refusal | None:
         what = f"send the {letter.piece.value}"
         if letter.piece is Piece.APPROVED or letter.approval is not None:
             return Refusal(what, "approval", "an approval is a person's act, not the assistant's")
-        if letter.piece in _REPLIES and not any(answer.opened_by == letter.revision for answer in held.answers):
+        if letter.piece in moment.REPLIES and not any(answer.opened_by == letter.revision for answer in held.answers):
             return Refusal(what, "opening", "no open answer belongs to what the customer wrote last")
+        if letter.piece in moment.REPLIES:
+            gathered = events.latest(conn, letter.ticket, Kind.FACTS_GATHERED)
+            if gathered is not None and now - gathered.at > FACTS_LAST:
+                return Refusal(what, "stale_facts", "the facts it rests on were gathered too long ago")
         return None
 
     def _intend(self, conn: Connection, letter: Letter, body: str, reply_key: str, by: Permit, now: datetime) -> None:

@@ -14,6 +14,7 @@ from guards import gate
 from guards.gate import CHECKS, Permit, Piece, Refusal
 from guards.lanes import Lane
 from ledger import moment, outbox
+from ledger.events import Entry, Kind
 from ledger.moment import ReleaseView
 from ledger.outbox import Sending
 
@@ -271,3 +272,40 @@ def test_a_letter_that_a_halt_killed_stays_dead_after_a_resumption_even_if_nobod
     [review] = scene.reviews.open()
     assert review.packet is not None and review.due_at is not None, "somebody learns of it, and by when"
     assert isinstance(scene.propose("A new one.", key="T1/new"), Permit), "what is proposed after it may leave"
+
+
+UNDER: dict[str, tuple[dict[str, str], ReleaseView, bool]] = {
+    "its own release": ({"policy": VIEW.version}, VIEW, True),
+    "another release": ({"policy": "2026.10"}, VIEW, False),
+    "its own file": ({"policy": VIEW.version, "policy_digest": "a"}, dataclasses.replace(VIEW, digest="a"), True),
+    "an edited file": ({"policy": VIEW.version, "policy_digest": "a"}, dataclasses.replace(VIEW, digest="b"), False),
+}
+
+
+@pytest.mark.parametrize("case", UNDER)
+def test_a_lane_lets_a_reply_leave_under_no_release_but_the_one_that_assigned_it(scene: Scene, case: str) -> None:
+    told, view, leaves = UNDER[case]
+    revision = scene.receive().seq
+    head = {"families": ["documentation"], "lane": 1, **told}
+    scene.worker.open_answer("T1", revision, 1, also=[Entry(Kind.LANE_ASSIGNED, "m1/lane", head)])
+    answered = scene.propose(BODY, view=view)
+    assert isinstance(answered, Permit) if leaves else isinstance(answered, Refusal) and answered.rule == "release"
+
+
+def test_a_lane_of_another_release_stops_at_the_door_what_was_proposed_before(scene: Scene) -> None:
+    key = answer(scene)
+    head = {"families": ["documentation"], "lane": 1, "policy": VIEW.version, "policy_digest": "a"}
+    scene.worker.record("T1", Kind.LANE_ASSIGNED, "m1/lane", head)
+    refused = scene.post.begin(key, dataclasses.replace(VIEW, digest="b"))
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "release"
+
+
+@pytest.mark.parametrize(("minutes", "leaves"), [(15, True), (16, False)])
+def test_a_reply_that_rests_on_old_facts_is_not_proposed(scene: Scene, minutes: int, leaves: bool) -> None:
+    scene.receive()
+    scene.worker.record("T1", Kind.FACTS_GATHERED, "m1/facts", {}, {"facts": []})
+    scene.assigned(1)
+    scene.clock.forward(minutes=minutes)
+    answered = scene.propose(BODY)
+    assert isinstance(answered, Permit) if leaves else isinstance(answered, Refusal) and answered.rule == "stale_facts"
