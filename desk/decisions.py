@@ -62,11 +62,12 @@ def look(history: History, reviews: Reviews, ticket: str) -> Look:
 
 
 def token(seen: Seen) -> str:
-    """What was seen, as one short word: ``e2-r17-9f86d081…``, or without a draft ``e2-r17``."""
-    return f"e{seen.epoch}-r{seen.revision}" + (f"-{seen.draft}" if seen.draft else "")
+    """What was seen, as one short word: ``e2-r17-s12-9f86d081…``, or without a draft and a settling ``e2-r17``."""
+    settled = f"-s{seen.settled_by}" if seen.settled_by else ""
+    return f"e{seen.epoch}-r{seen.revision}{settled}" + (f"-{seen.draft}" if seen.draft else "")
 
 
-_TOKEN = re.compile(r"e(\d{1,18})-r(\d{1,18})(?:-([0-9a-f]{64}))?", re.ASCII)
+_TOKEN = re.compile(r"e(\d{1,18})-r(\d{1,18})(?:-s(\d{1,18}))?(?:-([0-9a-f]{64}))?", re.ASCII)
 
 
 def read_token(text: str) -> Seen:
@@ -74,7 +75,7 @@ def read_token(text: str) -> Seen:
     found = _TOKEN.fullmatch(text.strip())
     if found is None:
         raise DecisionRefused(f"{text[:80]!r} does not say what you had seen. Look at the ticket again.")
-    return Seen(int(found[1]), int(found[2]), found[3])
+    return Seen(int(found[1]), int(found[2]), found[4], int(found[3] or 0))
 
 
 def signed(by: str, reason: str, key: str) -> Signature:

@@ -80,11 +80,13 @@ class Seen:
     """The thread's revision: the seq of the last customer message that was shown."""
     draft: str | None = None
     """The digest of the draft that was shown; None where none was."""
+    settled_by: int = 0
+    """The seq of the decision that settled the thread last; of two who answer at once, the second has not seen it."""
 
     @classmethod
     def of(cls, register: Register, draft: str | None = None) -> Seen:
         """What somebody sees who is shown this register, and this draft."""
-        return cls(register.epoch, register.revision, draft)
+        return cls(register.epoch, register.revision, draft, register.settled_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def still_true(register: Register, seen: Seen) -> list[str]:
     changes = []
     if register.revision != seen.revision:
         changes.append(f"the customer has written since (message {register.revision}, you saw {seen.revision})")
+    if register.settled_by != seen.settled_by:
+        changes.append("a person has answered, resolved or handed back since")
     if register.epoch != seen.epoch:
         changes.append(
             f"the lane has risen since (it is {int(register.lane)} now, epoch {register.epoch}, you saw epoch "

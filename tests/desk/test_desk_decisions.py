@@ -44,6 +44,8 @@ def test_what_was_seen_fits_into_one_word_and_comes_back(house: House) -> None:
     assert seen.draft is not None
     assert decisions.read_token(decisions.token(seen)) == seen
     assert decisions.read_token(" e0-r17\n") == Seen(0, 17, None)
+    settled = Seen(0, 17, None, 12)
+    assert decisions.read_token(decisions.token(settled)) == settled
 
 
 @pytest.mark.parametrize("word", ["", "e1", "e1-r2-abc", "e-1-r2", "e1-r2 or 1=1", "e" + "9" * 40 + "-r1", "e٣-r1"])

@@ -251,6 +251,15 @@ def test_a_person_who_answers_takes_the_assistants_answer_off_the_way(scene: Sce
     assert scene.post.delivery("T1/answer").state is DeliveryState.REFUSED
 
 
+def test_of_two_people_who_answer_at_once_the_second_is_told_that_the_first_has(scene: Scene) -> None:
+    scene.receive()
+    seen = scene.seen()
+    scene.people.answer_myself("T1", "Yes: 10% off.", seen, scene.sign(by="ann"), VIEW)
+    with pytest.raises(StaleDecision, match="a person has answered"):
+        scene.people.answer_myself("T1", "No discount is possible.", seen, scene.sign(by="bob"), VIEW)
+    assert len(scene.post.waiting()) == 1
+
+
 def test_a_second_answer_of_a_persons_does_not_take_the_first_off_the_way(scene: Scene) -> None:
     scene.receive()
     for text in ("First.", "And one more thing."):

@@ -135,7 +135,7 @@ def act(store: Store, kind: str, out: Logged) -> None:
         propose(worker, ANSWER, Piece.ANSWER)
     elif kind == "approved":
         review = Reviews(store).all_of_ticket(TICKET)[0]
-        seen = Seen(register.epoch, register.revision, digest_of(DRAFT))
+        seen = Seen.of(register, digest_of(DRAFT))
         people.approve(review.id, DRAFT.encode(), seen, sign, VIEW)
     else:
         opening = max([1, *(a.id for a in register.actions)])
