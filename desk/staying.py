@@ -10,7 +10,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from agent.release_in_force import release_view
+from agent.release_in_force import release_in_force, release_view
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.console import visible
@@ -67,7 +67,7 @@ def stay(records: Records, channel: Channel, tell: Tell, every: float) -> int:
 
 def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | None]:
     def view() -> ReleaseView:
-        return release_view(read_release(records.settings.policy))
+        return release_view(release_in_force(records.store, read_release(records.settings.policy)))
 
     system = system_for(records.settings)
     room = PostRoom(PostLedger(records.store), records.history, channel, view)

@@ -103,6 +103,17 @@ def test_while_the_release_cannot_be_read_letters_wait_and_it_says_so_once(desk:
     assert sum("Nothing leaves for now" in line for line in told) == 1
 
 
+def test_a_release_that_was_put_back_by_mistake_sends_nothing_by_itself_here_either(
+    desk: House, settings: Settings
+) -> None:
+    desk.propose("r-1")
+    desk.view = replace(desk.view, version="2099-01-01")
+    desk.propose("r-2")
+    staying(desk, settings, lambda: desk.state("r-2") == "refused")
+    assert desk.state("r-1") == "refused"
+    assert desk.channel.letters == []
+
+
 def test_a_busy_ledger_is_tried_again_and_a_broken_one_ends_it(
     desk: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
