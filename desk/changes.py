@@ -14,7 +14,7 @@ from desk.settings import Settings
 from guards.gate import Refusal
 from ledger.changes import Change
 from ledger.changing import ChangeLedger, Running
-from ledger.errors import Busy
+from ledger.errors import Busy, WrongState
 from ledger.moment import ReleaseView
 from tools.errors import ChangeRejected
 from tools.sandbox_changes import SandboxChanges
@@ -84,6 +84,9 @@ class ChangeRoom:
             # What we know must not be lost while we live; should we not, ``recover`` makes it unknown.
             _log.warning("the ledger is busy; what became of a change is recorded later: %s", error)
             self._owed.append(outcome)
+        except WrongState as error:
+            # A person has said what became of it before the system did; the changes behind it must not wait for that.
+            _log.warning("what the system said of a change comes too late for the record: %s", error)
 
     def record_what_is_owed(self) -> None:
         """Tells the ledger what it was too busy to take; what it does not take now is owed on."""

@@ -14,7 +14,7 @@ from guards.gate import Refusal
 from ledger import changes, reviews
 from ledger.changes import Change, ChangeState
 from ledger.errors import WrongState
-from ledger.events import Entry, Kind, Record, append, own_key
+from ledger.events import Entry, Kind, Record, append, by_key, own_key
 from ledger.moment import ReleaseView
 from ledger.store import Store
 from ledger.tables import openings
@@ -95,8 +95,9 @@ class ChangeLedger:
             return Running(key, held.ticket, held.action, arguments, held.by)
 
     def done(self, key: str, reference: str = "") -> None:
-        """The system has made it, and the action that was asked for is closed. Said twice, the first stands.
-        UnknownChange; WrongState where it was not begun."""
+        """The system has made it, and the action that was asked for is closed. Said twice, the first stands. Where a
+        person has said meanwhile that it was not made, one is called, and an order that was given anew and has not
+        begun is withdrawn. UnknownChange; WrongState where it was not begun."""
         with self._store.write(durable=True) as conn:
             held = self._begun(conn, key, ChangeState.DONE)
             if held is None:
@@ -108,6 +109,10 @@ class ChangeLedger:
             seq = self._tell(conn, held, Kind.CHANGE_DONE, "done", now)
             if held.state is ChangeState.UNKNOWN:
                 reviews.tell_a_person(conn, held.ticket, "change_cleared", cause=seq, at=now)
+            elif held.state is ChangeState.FAILED:
+                why = "the change before it was made after all"
+                changes.withdraw(conn, held.ticket, why, at=now, actor=ACTOR, only=held.opening)
+                self._call(conn, held, "change_cleared", seq, now)
 
     def failed(self, key: str, error: str) -> None:
         """The system said that it did not make it; a person is called. UnknownChange, WrongState."""
@@ -137,7 +142,9 @@ class ChangeLedger:
         held = changes.get(conn, key)
         if held.state is to:
             return None
-        if held.state not in (ChangeState.RUNNING, ChangeState.UNKNOWN):
+        # What a person found is not the last word: a system that answers late may have made it after they looked.
+        looked = held.state is ChangeState.FAILED and by_key(conn, held.ticket, _step_key(key, "failed")) is None
+        if held.state not in (ChangeState.RUNNING, ChangeState.UNKNOWN) and not looked:
             raise WrongState(f"change {key!r} is {held.state.value}: it cannot become {to.value}")
         return held
 
@@ -164,5 +171,9 @@ class ChangeLedger:
             "approved_by": held.by,
             "error": _ADDRESS.sub("<address>", keepable(error))[:200],
         }
-        entry = Entry(kind, own_key(f"change/{held.key}/{step}"), head)
+        entry = Entry(kind, _step_key(held.key, step), head)
         return append(conn, held.ticket, entry, at=now, actor=ACTOR, body=held.arguments)
+
+
+def _step_key(change: str, step: str) -> str:
+    return own_key(f"change/{change}/{step}")

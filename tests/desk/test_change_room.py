@@ -18,6 +18,7 @@ from desk.changes import ChangeRoom, system_for
 from desk.settings import load_settings
 from guards.facts import Fact, Facts, Standing
 from ledger.changing import ChangeLedger
+from ledger.decisions import ActionResult
 from ledger.errors import StoreBusy
 from ledger.events import Kind
 from ledger.store import open_store
@@ -122,6 +123,46 @@ def test_what_the_busy_ledger_did_not_take_is_recorded_later(house: House, monke
     running.record_what_is_owed()
     assert state(house, key) == "done"
     assert len(system.made) == 1
+
+
+def test_a_system_that_answers_after_a_person_said_not_done_stops_the_second_order_and_calls_one(house: House) -> None:
+    key, system, again = order(house), System(), list[str]()
+
+    def look_too_early() -> None:
+        ChangeLedger(house.store).recover()
+        opening = ChangeLedger(house.store).change(key).opening
+        house.people.decide_action(TICKET, opening, ActionResult.NOT_DONE, house.sign("d-2", by="Oona"))
+        made = house.people.approve_change(
+            TICKET, opening, "approve_refund", REFUND, house.look().seen, house.sign("d-3", by="Oona"), house.view
+        )
+        again.append(str(made.head["change"]))
+
+    system.after = look_too_early
+    running = room(house, system)
+    running.run_waiting()
+    assert (state(house, key), state(house, again[0])) == ("done", "refused")
+    assert running.run_waiting() == []
+    assert len(system.made) == 1
+    review = house.reviews.of_ticket(TICKET)
+    assert review is not None and review.packet is not None
+    assert "A change of which nobody knew was carried out after all." in review.packet.degraded
+
+
+def test_a_system_that_contradicts_a_person_does_not_end_the_room(house: House) -> None:
+    first, second, system = order(house), order(house, "d-2", amount=12.0), System()
+
+    def done_elsewhere() -> None:
+        if not system.made:
+            ChangeLedger(house.store).recover()
+            opening = ChangeLedger(house.store).change(first).opening
+            sign = house.sign("d-3", by="Oona")
+            house.people.decide_action(TICKET, opening, ActionResult.DONE_ELSEWHERE, sign, "RF-9")
+            system.before = lambda: None
+            raise ChangeRejected("no")
+
+    system.before = done_elsewhere
+    room(house, system).run_waiting()
+    assert (state(house, first), state(house, second)) == ("done", "done")
 
 
 def test_one_changes_trouble_does_not_keep_the_others_and_a_stop_keeps_those_behind(house: House) -> None:
