@@ -14,7 +14,7 @@ from guards.gate import Refusal
 from ledger import changes, reviews
 from ledger.changes import Change, ChangeState
 from ledger.errors import WrongState
-from ledger.events import Entry, Kind, Record, append, by_key, own_key
+from ledger.events import Entry, Kind, Record, append, by_key, not_before, own_key
 from ledger.moment import ReleaseView
 from ledger.store import Store
 from ledger.tables import openings
@@ -82,7 +82,7 @@ class ChangeLedger:
             held = changes.get(conn, key)
             if held.state is not ChangeState.INTENT:
                 return Refusal(f"carry out {held.action}", "state", f"it is {held.state.value} already")
-            arguments = changes.judge(conn, held, view, now)
+            arguments = changes.judge(conn, held, view, not_before(conn, now))
             if isinstance(arguments, Refusal):
                 told = changes.refuse(conn, held, arguments, at=now, actor=ACTOR)
                 self._call(conn, held, "change_refused", held.decided_by, now)

@@ -207,6 +207,13 @@ def event_at(conn: Connection, seq: int) -> Event | None:
     return _event(row) if row is not None else None
 
 
+def not_before(conn: Connection, now: datetime) -> datetime:
+    """The clock's moment, or that of the ledger's last event where the clock has stepped back behind it: what had run
+    out by then stays so."""
+    last = conn.execute(_LAST_AT).scalar_one_or_none()
+    return now if last is None else max(now, last)
+
+
 def next_waiting(conn: Connection, ticket: str) -> Event | None:
     """The ticket's oldest event that waits in the inbox."""
     row = conn.execute(_NEXT_WAITING, {"ticket": ticket}).first()
@@ -248,6 +255,7 @@ _BY_KEY = _SELECT.where(events.c.ticket_id == bindparam("ticket"), events.c.key 
 _BY_SEQ = _SELECT.where(events.c.seq == bindparam("seq"))
 _OF_TICKET = _SELECT.where(events.c.ticket_id == bindparam("ticket")).order_by(events.c.seq)
 _OF_KINDS = _OF_TICKET.where(events.c.kind.in_(bindparam("kinds", expanding=True)))
+_LAST_AT = select(events.c.at).order_by(events.c.seq.desc()).limit(1)
 _NEXT_WAITING = _SELECT.where(
     events.c.seq
     == select(func.min(inbox.c.seq))

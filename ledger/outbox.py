@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from guards.gate import Letter, Piece, Refusal
 from ledger import letters, moment, reviews
 from ledger.errors import WrongState
-from ledger.events import Entry, Event, Kind, Record, append, event_at, first, own_key
+from ledger.events import Entry, Event, Kind, Record, append, event_at, first, not_before, own_key
 from ledger.letters import Delivery, DeliveryState
 from ledger.moment import ReleaseView
 from ledger.store import Store
@@ -79,7 +79,8 @@ class PostLedger:
             what = f"send the {held.letter.piece.value}"
             if held.state is not DeliveryState.INTENT:
                 return Refusal(what, "state", f"it is {held.state.value} already")
-            answer = _as_recorded(conn, held) or moment.judge(conn, held.letter, held.body.text, view, now, reply_key)
+            at = not_before(conn, now)
+            answer = _as_recorded(conn, held) or moment.judge(conn, held.letter, held.body.text, view, at, reply_key)
             if not isinstance(answer, Refusal):
                 answer = _as_addressed(conn, held) or answer
             if isinstance(answer, Refusal):

@@ -368,6 +368,14 @@ def test_a_change_cannot_take_a_step_that_is_not_its_next(scene: Scene) -> None:
         scene.people.decide_action("T1", opening, ActionResult.NOT_DONE, scene.sign())
 
 
+def test_a_clock_that_steps_back_revives_no_order(scene: Scene) -> None:
+    key = order(scene, asked_for(scene))
+    scene.clock.forward(hours=2)
+    scene.receive("T2")
+    scene.clock.forward(hours=-2)
+    assert rule(room(scene).begin(key, VIEW)) == "approval"
+
+
 def test_done_elsewhere_needs_a_reference(scene: Scene) -> None:
     opening = asked_for(scene)
     with pytest.raises(Unsigned, match="reference"):

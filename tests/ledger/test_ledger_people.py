@@ -195,6 +195,18 @@ def test_an_approval_runs_out(scene: Scene) -> None:
     assert answer.rule == "approval"
 
 
+def test_a_clock_that_steps_back_revives_no_approval(scene: Scene) -> None:
+    scene.receive()
+    scene.under_review(DRAFT)
+    key = approve(scene, lasts=timedelta(hours=1))
+    scene.clock.forward(hours=2)
+    scene.receive(ticket="T2")
+    scene.clock.forward(hours=-2)
+    refused = scene.post.begin(key, VIEW)
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "approval"
+
+
 def test_an_approval_dies_with_the_policy_release(scene: Scene) -> None:
     scene.receive()
     scene.under_review(DRAFT)
