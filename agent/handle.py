@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.graph import Machine
 from guards.lanes import Lane
-from ledger.errors import LeaseHeld, LeaseLost
+from ledger.errors import LeaseHeld, LeaseLost, WordsErased
 from ledger.events import Event
 from ledger.intake import IncomingMessage, Intake
 from ledger.lease import Lease
@@ -128,6 +128,8 @@ class Handler:
             # After a kill the state's `next` may be empty though the run is unfinished: ask only whether it began.
             begun = await self._saver.aget_tuple(config)
             await self._machine.ainvoke(None if begun else _start(event), config, durability="sync")
+        except WordsErased:
+            pass  # the customer's words were erased under the run: there is nothing left to do
         except Exception as error:  # whatever a step raised ends at a person, after GIVE_UP_AFTER tries
             await self._saver.adelete_thread(thread)
             if self._intake.mark_failed(event.seq, error) >= GIVE_UP_AFTER:

@@ -25,6 +25,7 @@ LedgerError
 ├── NotYours               an actor tried to record what another actor's hand must write
 ├── HeadTooLarge           an event's head is to be small and to hold no customer text
 ├── OnlyAPersonLowers      a machine tried to end what holds the lane up
+├── WordsErased            the ticket was erased under a run, which writes nothing more
 ├── WrongState             a letter cannot go from its state to that one
 ├── Unsigned               a decision without a name, a reason or a key
 ├── StaleDecision          something changed since the person looked
@@ -150,6 +151,10 @@ class HeadTooLarge(LedgerError):
 
 class OnlyAPersonLowers(LedgerError):
     """Closing this would lower the ticket's lane, and only a person may do that."""
+
+
+class WordsErased(LedgerError):
+    """The ticket was erased while a run was under way: nothing more is written by it."""
 
 
 class WrongState(LedgerError):

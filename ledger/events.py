@@ -214,6 +214,13 @@ def not_before(conn: Connection, now: datetime) -> datetime:
     return now if last is None else max(now, last)
 
 
+def erased(conn: Connection, ticket: str) -> bool:
+    """True where the ticket's words were erased, and the customer has not written since."""
+    gone = latest(conn, ticket, Kind.WORDS_ERASED)
+    wrote = latest(conn, ticket, Kind.CUSTOMER_WROTE) if gone else None
+    return gone is not None and (wrote is None or wrote.seq < gone.seq)
+
+
 def next_waiting(conn: Connection, ticket: str) -> Event | None:
     """The ticket's oldest event that waits in the inbox."""
     row = conn.execute(_NEXT_WAITING, {"ticket": ticket}).first()

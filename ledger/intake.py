@@ -13,7 +13,7 @@ from guards.lanes import Lane
 from ledger import lease as lease_room
 from ledger import register, reviews
 from ledger.errors import BadMessage, KeyReused, UnknownEvent
-from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, event_at, next_waiting, own_key
+from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, erased, event_at, next_waiting, own_key
 from ledger.store import Store
 from ledger.tables import inbox, tickets
 from ledger.tables import reviews as reviews_table
@@ -204,7 +204,8 @@ class Intake:
                 Kind.EVENT_FAILED,
                 own_key(f"failed/{seq}/{failures}"),
                 {"event": seq, "failures": failures, "error": keepable(name)[:100]},
-                body=str(error),
+                # An error may quote what was erased under the run.
+                body=None if erased(conn, event.ticket) else str(error),
             )
             append(conn, event.ticket, entry, at=now, actor="worker")
         return failures

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from guards.capabilities import TABLE, Right
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
 from ledger import calling, events, history, letters, moment, register, reviews
-from ledger.errors import NotYours, UnknownReview
+from ledger.errors import NotYours, UnknownReview, WordsErased
 from ledger.events import Entry, Event, Kind, Record, own_key
 from ledger.history import Message, Snapshot, TicketRecord
 from ledger.letters import Delivery
@@ -49,7 +50,8 @@ class WorkerLedger:
     """The graph's hand in the ledger.
 
     Every write is idempotent by its key, so that a step that is run again after a crash writes nothing twice and
-    is told what stands. Keys are the worker's own (``f"{event.key}/{step}"``) and never meet a customer's.
+    is told what stands. WordsErased where the ticket was erased and the customer has not written since: nothing is
+    written then, and the run is over. Keys are the worker's own (``f"{event.key}/{step}"``) and never meet a customer's.
     """
 
     __slots__ = ("_store",)
@@ -154,7 +156,7 @@ class WorkerLedger:
 
     def record_many(self, ticket: str, entries: Sequence[Entry]) -> tuple[Record, ...]:
         """As ``record``, several in one transaction: all or none."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             register.standing(conn, ticket)
             return self._write(conn, ticket, entries)
 
@@ -166,7 +168,7 @@ class WorkerLedger:
 
     def refuse(self, ticket: str, key: str, refusal: Refusal) -> Refusal:
         """Records that a right was refused or withheld (the packet's "not done"); once a key, the first stands."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             register.current(conn, ticket)
             return letters.note_refusal(conn, ticket, f"worker/{key}", refusal, at=self._store.now(), actor=ACTOR)
 
@@ -184,7 +186,7 @@ class WorkerLedger:
     ) -> Register:
         """Opens the answer owed to an event and the actions it asks for, and with a ``floor`` raises the conversation's
         to it: as ``open_answer``, ``open_action`` and ``raise_floor``, in one transaction."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             self._write(conn, ticket, also)
             now, action = self._store.now(), OpeningKind.ACTION
             held = register.open_one(conn, ticket, OpeningKind.ANSWER, event_seq, lane, at=now, actor=ACTOR)
@@ -210,7 +212,7 @@ class WorkerLedger:
 
     def raise_answer(self, ticket: str, opening: int, to: object, also: Sequence[Entry] = ()) -> Register:
         """Raises an open answer; a lower lane changes nothing. UnknownOpening."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             self._write(conn, ticket, also)
             return register.raise_opening(conn, ticket, opening, to, at=self._store.now(), actor=ACTOR)
 
@@ -220,13 +222,13 @@ class WorkerLedger:
 
     def raise_floor(self, ticket: str, to: object, also: Sequence[Entry] = ()) -> Register:
         """Raises the conversation's floor; a lower lane changes nothing."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             self._write(conn, ticket, also)
             return register.raise_floor(conn, ticket, to, at=self._store.now(), actor=ACTOR)
 
     def close_answer(self, ticket: str, opening: int) -> Register:
         """Closes an answer that does not hold the lane up. UnknownOpening; OnlyAPersonLowers where it does."""
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             return register.close_answer(conn, ticket, opening)
 
     # --- proposing ---
@@ -246,14 +248,16 @@ class WorkerLedger:
         answer, question or closing needs the open answer of the revision it replies to (``open_answer``). An
         approved text cannot be proposed: only a person's decision puts one here. UnknownTicket.
         """
-        with self._store.write(durable=True) as conn:
+        with self._writing(letter.ticket, durable=True) as conn:
             now = self._store.now()
             self._write(conn, letter.ticket, also)
             earlier = self._answered_before(conn, letter, reply_key, now)
             if earlier is not None:
                 return earlier
             held = register.current(conn, letter.ticket)
-            answer = self._own_checks(conn, letter, held, now) or moment.judge(conn, letter, body, view, now, reply_key, held)
+            answer = self._own_checks(conn, letter, held, now) or moment.judge(
+                conn, letter, body, view, now, reply_key, held
+            )
             if isinstance(answer, Refusal):
                 more = {"reply_key": reply_key, "piece": letter.piece.value}
                 return letters.note_refusal(
@@ -326,7 +330,7 @@ class WorkerLedger:
         lint's findings stand on the review; they never keep it from being opened. Idempotent by key. UnknownTicket.
         """
         now = self._store.now()
-        with self._store.write() as conn:
+        with self._writing(packet.ticket) as conn:
             held = register.current(conn, packet.ticket)
             self._write(conn, packet.ticket, also)
             told = events.by_key(conn, packet.ticket, own_key(f"review/{key}"))
@@ -368,6 +372,14 @@ class WorkerLedger:
 
     # --- within ---
 
+    @contextmanager
+    def _writing(self, ticket: str, *, durable: bool = False) -> Iterator[Connection]:
+        """As the store's ``write``. A run that was under way when the ticket was erased holds its words still."""
+        with self._store.write(durable=durable) as conn:
+            if events.erased(conn, ticket):
+                raise WordsErased(f"ticket {ticket!r} was erased: no run goes on with what it had read")
+            yield conn
+
     def _write(self, conn: Connection, ticket: str, entries: Sequence[Entry]) -> tuple[Record, ...]:
         for entry in entries:
             if entry.kind not in MAY_RECORD:
@@ -387,6 +399,6 @@ class WorkerLedger:
         name: str,
         also: Sequence[Entry],
     ) -> Register:
-        with self._store.write() as conn:
+        with self._writing(ticket) as conn:
             self._write(conn, ticket, also)
             return register.open_one(conn, ticket, kind, event_seq, lane, at=self._store.now(), actor=ACTOR, name=name)

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Scene, open_scene, read_words_as_words
+from sqlalchemy import text
 
 from agent import handle as handle_module
+from agent.assessors import Assessors
 from agent.handle import ClockTicked
 from guards.policy import Release
 from ledger.errors import KeyReused
@@ -216,3 +218,27 @@ async def test_a_finished_run_leaves_no_words_in_the_file_of_runs(tmp_path: Path
     left = b"".join(path.read_bytes() for path in tmp_path.glob("runs.sqlite3*"))
     assert left
     assert b"zebrafinch" not in left
+
+
+async def test_words_erased_while_a_run_is_under_way_do_not_come_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Assessors.opinions
+
+    async def erased_meanwhile(self: Assessors, *args: Any, **more: Any) -> Any:
+        found = await real(self, *args, **more)
+        scene.people.erase("T-1", scene.sign())
+        return found
+
+    monkeypatch.setattr(Assessors, "opinions", erased_meanwhile)
+    await scene.handler.handle(scene.message("We were promised a zebrafinch discount and want it now."))
+    with scene.store.read() as conn:
+        kept = list(conn.execute(text("SELECT text FROM bodies WHERE text IS NOT NULL")).scalars())
+    assert not [words for words in kept if "zebrafinch" in words or "hazel@" in words]
+    assert scene.reviews.of_ticket("T-1") is None
+    assert scene.events("T-1", Kind.EVENT_FAILED) == []
+    assert (await scene.handler.catch_up()).runs == 0
+    # Who writes again is answered again, by a person: there is no address any more.
+    monkeypatch.setattr(Assessors, "opinions", real)
+    await scene.handler.handle(scene.message("Hello again?", key="m-9"))
+    assert scene.reviews.of_ticket("T-1") is not None
