@@ -339,7 +339,7 @@ def test_a_notice_is_refused_once_a_person_has_claimed_the_thread(house: House) 
     assert house.room().deliver_waiting() == []
     [held] = house.history.deliveries(TICKET)
     assert held.state is DeliveryState.REFUSED
-    house.people.release(TICKET, house.sign())  # and it does not leave when the thread is free again
+    house.people.release(TICKET, house.sign("d-2"))  # and it does not leave when the thread is free again
     assert house.room().deliver_waiting() == []
 
 

@@ -177,10 +177,6 @@ def _write_again(scene: Scene) -> None:
     scene.receive(key="m2", text="Wait, that is wrong")
 
 
-def _claim(scene: Scene) -> None:
-    scene.people.claim("T1", scene.sign())
-
-
 def _halt_all(scene: Scene) -> None:
     scene.people.halt(None, scene.sign())
 
@@ -193,7 +189,6 @@ DEATHS: dict[str, tuple[Callable[[Scene], None], str]] = {
     "the lane rises": (_raise, "lane"),
     "the lane rises and a person lowers it": (_raise_and_lower, "epoch"),
     "the customer writes": (_write_again, "revision"),
-    "a person claims the thread": (_claim, "claimed"),
     "autonomy is halted": (_halt_all, "halted"),
     "its family is halted": (_halt_family, "halted"),
 }
@@ -209,6 +204,17 @@ def test_a_right_dies_between_intent_and_delivery_when(scene: Scene, death: str)
     assert [r.rule for r in scene.history.refusals("T1")] == [expected]
     assert scene.post.waiting() == ()
     assert rule(scene.post.begin("T1/answer", VIEW)) == "state"
+
+
+def test_a_person_who_claims_the_thread_withdraws_what_waits_in_the_same_act(scene: Scene) -> None:
+    ready(scene)
+    scene.people.claim("T1", scene.sign())
+    assert scene.post.delivery("T1/answer").state is DeliveryState.REFUSED
+    assert [r.rule for r in scene.history.refusals("T1")] == ["claimed"]
+    assert scene.post.waiting() == ()
+    assert rule(scene.post.begin("T1/answer", VIEW)) == "state"
+    scene.people.release("T1", scene.sign())
+    assert rule(scene.post.begin("T1/answer", VIEW)) == "state", "free again, what was withdrawn stays withdrawn"
 
 
 @pytest.mark.parametrize(
