@@ -53,6 +53,7 @@ async def test_a_step_that_is_hard_to_undo_waits_for_a_person_while_the_assistan
         machine.people, machine.release, "T-1", "Let me look into it.", machine.look().seen, machine.sign("Oona")
     )
     await machine.person_decided()
+    machine.deliver()
 
     # Meanwhile the customer asks something harmless, and is told how it works.
     result = await machine.customer_writes(AUDIT_LOG)
