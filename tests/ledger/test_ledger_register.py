@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_whatever_the_order_the_floor_is_the_highest_that_was_asked_for(scene: S
     assert scene.worker.register("T1").floor is max(order)
 
 
+def test_a_floor_that_was_computed_too_low_is_not_written_over_a_higher_one(scene: Scene) -> None:
+    scene.receive()
+    held = scene.worker.raise_floor("T1", 3)
+    mistaken = replace(held, floor=Lane.AUTONOMOUS)
+    with scene.store.write() as conn:
+        register.raise_floor(conn, "T1", 2, at=scene.clock(), actor="assistant", held=mistaken)
+    assert scene.worker.register("T1").floor is Lane.HUMAN_OWNED
+
+
 @pytest.mark.parametrize("unknown", [0, 4, -1, "2", 2.0, None, True, "lane 1", [1]])
 def test_an_unknown_lane_is_lane_3(scene: Scene, unknown: object) -> None:
     scene.receive()
@@ -56,6 +66,7 @@ def test_opening_the_same_answer_again_only_raises_it(scene: Scene) -> None:
     for asked, expected in ((1, 1), (3, 3), (2, 3)):
         held = scene.worker.open_answer("T1", seq, asked)
         assert [int(a.lane) for a in held.answers] == [expected]
+        assert scene.worker.register("T1").answers == held.answers, "what it was told is what the file holds"
 
 
 def test_each_raise_is_an_event_with_a_new_epoch_and_nothing_else_is(scene: Scene) -> None:

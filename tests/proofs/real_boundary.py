@@ -25,12 +25,14 @@ from boundary_model import (
 )
 from sqlalchemy import text as sql
 
+from agent.approved_words import ApprovedWords
 from agent.briefing import Briefing
 from agent.release_in_force import release_view
 from desk.errors import Rejected
 from desk.post import PostRoom
 from guards.facts import Standing
 from guards.gate import Letter, Permit, Piece, Refusal
+from guards.grounding import Span
 from guards.lanes import Consequence, Lane, Unit
 from guards.policy import Phase, Release
 from ledger.decisions import Seen, Signature
@@ -38,6 +40,7 @@ from ledger.errors import LedgerError
 from ledger.events import Kind
 from ledger.history import History
 from ledger.intake import IncomingMessage, Intake
+from ledger.letters import key_of
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger, Sending
 from ledger.packet import AssistedPacket, CustomerFacing, CustomerState, DecisionWanted, Draft, Owner, Sentence
@@ -119,6 +122,8 @@ class RealTicket:
         self.intake, self.worker, self.people = Intake(self.store), WorkerLedger(self.store), PeopleLedger(self.store)
         self.history, self.reviews, self.post = History(self.store), Reviews(self.store), PostLedger(self.store)
         self.texts = {TEMPLATE: self.releases[0].notice[-1].text, DRAFT: "It is under Settings.", OTHER: "Other words."}
+        honest = (Span("article KB-1 v1", self.texts[DRAFT]),)
+        self.words = ApprovedWords(honest, honest, honest)
         self.revisions: list[int] = []
         self.openings: dict[int, int] = {}
         self.keys: dict[Any, str] = {}
@@ -244,7 +249,8 @@ class RealTicket:
         """The executor as the steps open it."""
         lane = self.worker.register(self.ticket).lane
         briefing = Briefing(self.worker, None, None, self.release_now, "")  # type: ignore[arg-type]
-        self.box = briefing.toolbox({"ticket": self.ticket, "seq": self.revisions[-1]}, lane)
+        run = {"ticket": self.ticket, "seq": self.revisions[-1]}
+        self.box = briefing.toolbox(run, lane, approved=self.words)
         self.box_revision = len(self.revisions) - 1
 
     def call(self, tool: str, text: str = DRAFT) -> object:
@@ -252,7 +258,7 @@ class RealTicket:
         assert self.box is not None
         pieces = {"send_answer": ANSWER, "ask_question": "question", "close_ticket": "closing"}
         piece = {**pieces, "release_notice": "notice"}.get(tool, "")
-        self.keys[("box", self.box_revision, piece)] = f"{self.ticket}/{self.revisions[self.box_revision]}/{piece}"
+        self.keys[("box", self.box_revision, piece)] = key_of(self.ticket, self.revisions[self.box_revision], piece)
         return asked(self.box, tool, right_arguments(tool, self.texts[text]))
 
     def open_review(self) -> None:

@@ -21,9 +21,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from real_boundary import ADDRESS, PARAMETERS, HandClock, RealTicket, asked, quick_folder, releases_of, right_arguments
 
+from agent.approved_words import ApprovedWords
 from guards.capabilities import rights_of
 from guards.gate import Refusal
+from guards.grounding import Span
 from guards.policy import Release
+from ledger.letters import key_of
 from ledger.people import APPROVAL_LASTS
 from ledger.store import Store, open_store
 from ledger.words import digest_of, keepable
@@ -283,7 +286,9 @@ class Gateway(RuleBasedStateMachine):
         self.tally.ran[name] += 1
         piece = {"send_answer": "answer", "ask_question": "question", "close_ticket": "closing"}.get(name, "notice")
         if name in ("send_answer", "ask_question", "close_ticket", "release_notice"):
-            key = f"{self.real.ticket}/{self.real.revisions[self.box_message]}/{piece}"
+            if piece != "notice" and " ".join(keepable(words).split()) != self.real.texts[DRAFT]:
+                raise Leak(f"{name} took words that stand in no approved source (I7)")
+            key = key_of(self.real.ticket, self.real.revisions[self.box_message], piece)
             offer = Offered(keepable(words), self.raises, self.box_message, self.box_policy, self.halts, None, piece)
             self.offered.setdefault(key, offer)
         return done
@@ -493,13 +498,14 @@ def test_nothing_unlawful_arrives_whatever_the_model_says_and_whenever_things_ch
     if size(0, 1):
         assert set(arrived) == {"lane 1", "approved by a person", "released notices"}
         assert set(refused) >= {"lane", "epoch", "unknown_tool", "aliased_tool", "missing", "extra", "aliased", "type"}
+        assert set(refused) >= {"ungrounded", "forbidden"}
         assert set(ran) >= {"send_answer", "draft_reply", "release_notice", "summarise", "suggest_help"}
     proposals = sum(t.proposals for t in tallies)
     what = "an adversary's any tool, argument, text and timing against the real executor, ledger and post room"
     figure = f"0 leaks in {episodes:,} episodes, {calls:,} adversarial calls, {proposals:,} proposals past the executor"
     told = ", ".join(f"{n:,} {kind}" for kind, n in sorted(arrived.items()))
     beside = f"{ran.total():,} calls permitted, the lanes' honest work among them; arrived: {told}"
-    for invariant in ("I1", "I2", "I3", "I4", "I5", "I6", "I8"):
+    for invariant in ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8"):
         shown(invariant, what, figure, beside)
 
 
@@ -510,6 +516,7 @@ def test_nothing_unlawful_arrives_whatever_the_model_says_and_whenever_things_ch
         ("twice", "I8"),
         ("bytes", "I6"),
         ("stranger", "nobody was ever allowed"),
+        ("words", "I7"),
     ],
 )
 def test_a_leak_at_the_channel_would_be_found(
@@ -529,6 +536,13 @@ def test_a_leak_at_the_channel_would_be_found(
     machine._call("send_answer", {"text": words}, True, words)
     [key] = machine.offered
     send = machine.real.channel.deliver
+    if breach == "words":
+        machine.real.words = ApprovedWords(question=(Span("nowhere", "Other words."),))
+        machine.opens_a_box()
+        with pytest.raises(Leak, match=named):
+            machine._call("ask_question", {"text": "Other words."}, True, "Other words.")
+        Gateway.store.close()
+        return
     if breach == "lane":
         machine.raises_the_floor(2)
     elif breach == "twice":
@@ -540,3 +554,20 @@ def test_a_leak_at_the_channel_would_be_found(
     with pytest.raises(Leak, match=named):
         send(key, recipient=ADDRESS, subject="", body=words, headers={})
     Gateway.store.close()
+
+
+def test_a_text_that_is_not_made_of_approved_words_is_refused_and_recorded_before_the_ledger_is_asked(
+    tmp_path: Path, empty_ledger: Path, release: Release
+) -> None:
+    shutil.copy(empty_ledger, tmp_path / "l.sqlite3")
+    clock = HandClock(datetime(2026, 3, 10, 9, 0, tzinfo=UTC))
+    store = open_store(tmp_path / "l.sqlite3", clock=clock)
+    real = RealTicket(store, clock, releases_of(release), "T-1")
+    real.open_answer(1)
+    real.open_box()
+    for tool in ("send_answer", "ask_question", "close_ticket"):
+        assert real.do(("call", tool, OTHER)) == "ungrounded"
+    assert {r.rule for r in real.history.refusals("T-1")} == {"ungrounded"}
+    assert real.history.deliveries("T-1") == ()
+    assert real.do(("call", "send_answer", DRAFT)) == "permit"
+    store.close()

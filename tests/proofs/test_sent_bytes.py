@@ -201,8 +201,9 @@ def test_what_a_person_wrote_is_in_the_mail_byte_for_byte(tmp_path: Path, empty_
 
 
 def test_a_row_that_claims_an_approval_nobody_gave_does_not_leave(scene: Scene) -> None:
+    scene.people.claim("T1", scene.sign())  # before the answer: a claim withdraws what waits
+    scene.people.release("T1", scene.sign())
     held = answered(scene)
-    scene.people.claim("T1", scene.sign())
     decided = next(e.seq for e in scene.history.timeline("T1") if e.kind is Kind.PERSON_DECIDED)
     letter = scene.post.delivery(KEY).letter
     with scene.store.write() as conn:
