@@ -68,6 +68,7 @@ class Letter(NamedTuple):
     raised: bool = False
     wrote: bool = False
     stopped: bool = False
+    """It waited when a halt came, or a person took the thread."""
     started: bool = False
     said: int = 0
 
@@ -304,6 +305,8 @@ def call(s: State, cut: Cut, tool: str, text: str = DRAFT) -> Answer:
             return s, "halted"
     if tool not in PIECE_OF:
         return s, PERMIT
+    if PIECE_OF[tool] in REPLIES and text != DRAFT and "grounded" not in cut:
+        return s, "ungrounded"
     key = ("box", box.revision, PIECE_OF[tool])
     # The process asks under the release it has read; the post room reads the release anew for every letter.
     after, said = propose(s._replace(policy=box.policy), cut, key, PIECE_OF[tool], text, at=box.revision)
@@ -398,8 +401,10 @@ def resolve(s: State, cut: Cut) -> Answer:
 
 
 def claim(s: State, cut: Cut) -> Answer:
-    """The person takes the thread."""
-    return _withdrawn(s)._replace(claimed=True), PERMIT
+    """The person takes the thread, and what waits to leave does not wait for them to give it free."""
+    after = s if "claim_withdraws" in cut else _withdrawn(s)
+    met = tuple(x._replace(stopped=True) if x.state == INTENT and x.piece != APPROVED else x for x in after.letters)
+    return after._replace(claimed=True, letters=met), PERMIT
 
 
 def release(s: State, cut: Cut) -> Answer:
@@ -589,7 +594,7 @@ def _assistants(s: State, bounds: Bounds) -> Iterator[Act]:
     if s.box:
         yield from (("call", "draft_reply"), ("call", "suggest_help"), ("call", "approve_refund"))
         if room and len(s.refused) < bounds.refused:
-            yield from (("call", "send_answer"), ("call", "release_notice", TEMPLATE))
+            yield from (("call", "send_answer"), ("call", "send_answer", OTHER), ("call", "release_notice", TEMPLATE))
     if room and len(s.refused) < bounds.refused:
         keys = [x.key for x in s.letters if x.piece != APPROVED][:1]
         for key in (len(s.letters) + len(s.refused), *keys):
@@ -684,7 +689,7 @@ def i5_a_right_dies_with_what_it_was_given_for(s: State, act: Act, t: State, sai
     ]
     if one.piece != APPROVED:
         if s.halted or one.stopped:
-            dead.append("halt")
+            dead.append("halt, or an earlier claim")
         if s.claimed:
             dead.append("claim")
         if not POLICIES[s.policy].sends or (s.lane == 1 and not POLICIES[s.policy].family_open):
@@ -692,6 +697,13 @@ def i5_a_right_dies_with_what_it_was_given_for(s: State, act: Act, t: State, sai
         if s.lane not in LANES_OF[one.piece]:
             dead.append("lane")
     return f"{one.piece} began to leave though its right had died: {', '.join(dead)}" if dead else ""
+
+
+def i7_a_text_of_lane_1_is_made_of_approved_words(s: State, act: Act, t: State, said: str) -> str:
+    """I7, as far as the executor goes: of the three texts only the draft stands in a source."""
+    if act[0] != "call" or said != PERMIT or PIECE_OF.get(act[1]) not in REPLIES or act[2:] in ((), (DRAFT,)):
+        return ""
+    return f"{act[1]} handed in {act[2]} words, which stand in no approved source"
 
 
 def i8_at_most_one_delivery_a_reply_key(s: State, act: Act, t: State, said: str) -> str:
@@ -715,6 +727,7 @@ INVARIANTS: dict[str, Callable[[State, Act, State, str], str]] = {
     "I2": i2_in_lane_3_only_a_released_notice,
     "I3": i3_in_lane_2_only_what_a_person_approved,
     "I5": i5_a_right_dies_with_what_it_was_given_for,
+    "I7": i7_a_text_of_lane_1_is_made_of_approved_words,
     "I8": i8_at_most_one_delivery_a_reply_key,
     "I9": i9_each_effect_has_an_earlier_intent,
 }
