@@ -32,6 +32,10 @@ class AnyWords:
     def refuse(self, piece: object, text: str) -> None:
         """Never."""
 
+    def rests_on(self, piece: object) -> tuple[()]:
+        """Nothing that could have changed."""
+        return ()
+
 
 async def threads_of(scene: Scene) -> set[str]:
     saver: Any = scene.handler._saver

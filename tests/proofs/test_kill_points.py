@@ -54,7 +54,8 @@ def faulty() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"), [("tries_again", "lost: refused"), ("forgets", "lost: sending"), ("tells_nobody", "nobody is shown it")]
+    ("fault", "what"),
+    [("tries_again", "lost: refused"), ("forgets", "lost: sending"), ("tells_nobody", "nobody is shown it")],
 )
 def test_a_machine_that_recovers_wrongly_is_found_out(faulty: dict[str, Any], fault: str, what: str) -> None:
     found = faulty[fault]
