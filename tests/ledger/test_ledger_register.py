@@ -209,6 +209,7 @@ def test_the_worker_has_exactly_these_hands() -> None:
             "events",
             "review",
             "packet_for",
+            "changed_articles",
         ),
         *("record", "record_many", "record_outcome", "refuse"),
         *("assign", "open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),

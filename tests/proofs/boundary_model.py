@@ -372,7 +372,9 @@ def _withdrawn(s: State) -> State:
 
 
 def _settled(s: State) -> State:
-    return s._replace(letters=tuple(x._replace(counts=False) for x in s.letters))
+    # Whoever looked before the decision has not seen it: no epoch is -1.
+    stale = None if s.seen is None else (-1, *s.seen[1:])
+    return s._replace(letters=tuple(x._replace(counts=False) for x in s.letters), seen=stale)
 
 
 def change_lane(s: State, cut: Cut, to: int) -> Answer:
