@@ -457,7 +457,7 @@ def begin(s: State, cut: Cut, key: Any, at: int = 0) -> Answer:
     if rule == PERMIT:
         return _put(s, one._replace(state=SENDING, hand=BEGUN, started=True), one), PERMIT
     after = _put(s, one._replace(state=REFUSED), one)
-    if rule != "revision" and one.piece != NOTICE:
+    if one.piece == APPROVED or (rule != "revision" and one.piece != NOTICE):
         after = _called(after)
     return after, rule
 

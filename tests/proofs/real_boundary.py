@@ -381,7 +381,8 @@ class RealTicket:
     def record(self, key: Any, to: str) -> None:
         """As the model's."""
         reply_key = self.keys[key]
-        if self.post.delivery(reply_key).state.value in ("sending", "unknown"):
+        state = self.post.delivery(reply_key).state.value
+        if state in ("sending", "unknown") and state != to:
             self.hands.pop(reply_key, None)
         if to == SENT:
             self.post.sent(reply_key)

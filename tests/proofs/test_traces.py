@@ -109,7 +109,7 @@ class Trace:
         after, expected = model.step(self.s, act)
         said = self.real.do(act)
         self.told.append((act, said))
-        assert said == expected, self.told
+        assert said == expected, str(self.told[-25:])
         assert model.broken(self.s, act, after, expected) is None
         if act[0] == "hand" and expected == PERMIT:
             self.delivered.append((act[1], _text(self.s, act[1])))
