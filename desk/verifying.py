@@ -32,7 +32,7 @@ _OLDER = (
     "in it leaves, because it may have left already. If not, copy the ledger and its anchor away as they are, and put the "
     "newest copy back."
 )
-_TODO: Mapping[Fault, str] = {
+_WHAT_TO_DO: Mapping[Fault, str] = {
     Fault.ROLLED_BACK: _OLDER,
     Fault.OTHER_LEDGER: _OLDER,
     Fault.TAIL_CUT: _OLDER,
@@ -68,7 +68,7 @@ def _told(verdict: Verdict, tell: Tell) -> int:
         tell(visible(f"NOT in order: {_named(verdict.finding)}"))
         if verdict.records:
             tell(f"The {verdict.records} records before it are in order.")
-        tell(_TODO.get(verdict.finding.fault, _KEEP + _RESTORE))
+        tell(_WHAT_TO_DO.get(verdict.finding.fault, _KEEP + _RESTORE))
         return TAMPERED
     if not verdict.records:
         tell("No records yet: nothing to check.")

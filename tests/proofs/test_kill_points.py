@@ -49,13 +49,18 @@ def test_killed_at_any_point_of_the_send_path_nothing_leaves_twice_and_nothing_i
 
 @pytest.fixture(scope="module")
 def faulty() -> dict[str, Any]:
-    """What the same proof says of three machines that recover wrongly."""
+    """What the same proof says of four machines that recover wrongly."""
     return driven("faults", 6)
 
 
 @pytest.mark.parametrize(
     ("fault", "what"),
-    [("tries_again", "lost: refused"), ("forgets", "lost: sending"), ("tells_nobody", "nobody is shown it")],
+    [
+        ("tries_again", "lost: refused"),
+        ("tries_again_unheeded", "twice"),
+        ("forgets", "lost: sending"),
+        ("tells_nobody", "nobody is shown it"),
+    ],
 )
 def test_a_machine_that_recovers_wrongly_is_found_out(faulty: dict[str, Any], fault: str, what: str) -> None:
     found = faulty[fault]
