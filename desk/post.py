@@ -6,7 +6,7 @@ Nothing that the graph can reach may import this module.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -56,14 +56,20 @@ class PostRoom:
         began is left out. ``stop`` is asked before each: the letter in hand is always finished. What ``view`` raises,
         or a store that cannot be used, comes through; the letters that were not begun go on waiting.
         """
+        return list(self.each_waiting(ticket, stop=stop))
+
+    def each_waiting(
+        self, ticket: str | None = None, *, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[Delivery]:
+        """As ``deliver_waiting``, each as it is done: what went before an error is known. Nothing is done unread."""
         self.record_what_is_owed()
-        done = []
         for reply_key in self._ledger.waiting():
             if stop():
-                break
+                return
             if ticket is None or self._ledger.delivery(reply_key).letter.ticket == ticket:
-                done.append(self._deliver(reply_key))
-        return [delivery for delivery in done if delivery is not None]
+                delivery = self._deliver(reply_key)
+                if delivery is not None:
+                    yield delivery
 
     def recover(self, older_than: timedelta = timedelta(0)) -> list[Delivery]:
         """To be called once when a post room starts: letters that a crash left half-way become unknown.

@@ -50,7 +50,8 @@ def stay(records: Records, channel: Channel, tell: Tell, every: float) -> int:
                 if monotonic() - recovered >= _RECOVER_SECONDS:
                     recovered = monotonic()
                     _recover(records, room, changes, tell)
-                sent += _once(records, room, changes, tell, stop.is_set)
+                for delivery in _each(records, room, changes, tell, stop.is_set):
+                    sent += delivery.state is DeliveryState.SENT
                 trouble = ""
             except (Busy, PolicyError, OSError, UnicodeError) as error:
                 said = f"Nothing leaves for now: {error}"
@@ -74,13 +75,15 @@ def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | N
     return room, ChangeRoom(ChangeLedger(records.store), system, view) if system else None
 
 
-def _once(records: Records, room: PostRoom, changes: ChangeRoom | None, tell: Tell, stop: Callable[[], bool]) -> int:
+def _each(
+    records: Records, room: PostRoom, changes: ChangeRoom | None, tell: Tell, stop: Callable[[], bool]
+) -> Iterator[Delivery]:
+    """Each letter as it is done, told before the next is begun."""
     for change in changes.run_waiting(stop) if changes else []:
         tell(told_of_change(records, change))
-    gone = room.deliver_waiting(stop=stop)
-    for delivery in gone:
+    for delivery in room.each_waiting(stop=stop):
         tell(told(records, delivery))
-    return sum(d.state is DeliveryState.SENT for d in gone)
+        yield delivery
 
 
 def _recover(records: Records, room: PostRoom, changes: ChangeRoom | None, tell: Tell) -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from desk_house import TICKET, Clock, House
@@ -171,40 +170,45 @@ def test_the_process_that_holds_the_channel_loads_no_graph_and_no_model() -> Non
     assert ran.stdout == "[]\n"
 
 
-def _processes(settings: Settings, number: int) -> list[subprocess.Popen[str]]:
+def _processes(settings: Settings, outputs: list[Path]) -> list[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "lanewise", "post", "--watch", "--every", "0.05", "-w", str(settings.workspace)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "LANEWISE_CHANNEL_SECRET": "made-up-secret"}
-    started: list[Any] = [
-        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(number)
-    ]
+    started = []
+    for output in outputs:
+        with output.open("wb") as stream:
+            started.append(subprocess.Popen(command, env=env, stdout=stream, stderr=subprocess.STDOUT))
     return started
+
+
+def _waits(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not until() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_two_rooms_beside_a_worker_send_each_letter_once_and_close_when_told(desk: House, settings: Settings) -> None:
     for n in range(3):
         desk.propose(f"before-{n}", f"words {n}", piece=Piece.ANSWER)
-    rooms = _processes(settings, 2)
+    outputs = [settings.workspace / "room-1.txt", settings.workspace / "room-2.txt"]
+    rooms = _processes(settings, outputs)
     try:
-        for room in rooms:
-            assert room.stdout is not None and "The post room is open" in room.stdout.readline()
+        _waits(lambda: all("The post room is open" in output.read_text() for output in outputs))
         keys = [f"before-{n}" for n in range(3)] + [desk.propose(f"while-{n}", f"words {n}") for n in range(17)]
-        deadline = time.monotonic() + PATIENCE
-        while {desk.state(key) for key in keys} != {"sent"} and time.monotonic() < deadline:
-            time.sleep(0.05)
+        _waits(lambda: {desk.state(key) for key in keys} == {"sent"})
         for room, number in zip(rooms, (signal.SIGINT, signal.SIGTERM), strict=True):
             room.send_signal(number)
-        ended = [room.communicate(timeout=PATIENCE) for room in rooms]
+        codes = [room.wait(timeout=PATIENCE) for room in rooms]
     finally:
         for room in rooms:
             room.kill()
-    assert [room.returncode for room in rooms] == [0, 0], ended
+    said = "".join(output.read_text() for output in outputs)
+    assert codes == [0, 0], said
     assert {desk.state(key) for key in keys} == {"sent"}
     files = list((settings.workspace / "outbox").glob("*.eml"))
     assert len(files) == len(keys) == 20
-    told = [line for out, _ in ended for line in out.splitlines() if line.startswith("sent ")]
+    told = [line for line in said.splitlines() if line.startswith("sent ")]
     assert len(told) == 20, "each letter is told by the room that sent it"
     started = [e.head["reply_key"] for e in desk.history.timeline(TICKET) if e.kind == "delivery_started"]
     assert sorted(started) == sorted(keys)
-    assert "made-up-secret" not in "".join(out + err for out, err in ended)
+    assert "made-up-secret" not in said
     assert all(b"Lanewise-Seal" in file.read_bytes() for file in files)
