@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from desk import commands_serving
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -472,6 +474,9 @@ def _print(text: str) -> None:
     from desk.face import tell
 
     tell(text)
+
+
+commands_serving.add_to(app, _guarded, _open, _records)
 
 
 def main() -> NoReturn:

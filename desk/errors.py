@@ -6,6 +6,7 @@ DeskError
 ├── NothingFiled      a look back where no ledger stands
 ├── DecisionRefused   a person's act did not happen, and why, in words they can act on
 │   └── ChangedSince  something changed since they looked: show it to them again
+├── NotAllowed        somebody who is signed in may not do that; or nobody is signed in
 └── Rejected          the channel certainly did not take a letter
 
 Any other error out of a channel means that nobody knows whether the letter arrived.
@@ -56,6 +57,10 @@ class ChangedSince(DecisionRefused):
             + "; ".join(self.changes)
             + ". Nothing was done; look again and decide anew."
         )
+
+
+class NotAllowed(DeskError):
+    """Who asks may not do that; the message says what it would take."""
 
 
 class Rejected(DeskError):

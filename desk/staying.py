@@ -35,35 +35,44 @@ _RECOVER_SECONDS = 60.0
 
 def stay(records: Records, channel: Channel, tell: Tell, every: float) -> int:
     """The post room as a process of its own: delivers what may leave, and carries out what people ordered, until
-    SIGINT or SIGTERM; the letter in hand is finished first. Returns 0.
-
-    It runs no graph and asks no model, so nothing that a model can reach is in the process that holds the channel.
-    Any number of rooms and workers may be at work beside it. The release is read anew for each letter: while it
-    cannot be read, letters wait. A busy ledger is tried again; a broken one ends it (StoreBroken).
-    """
+    SIGINT or SIGTERM; the letter in hand is finished first. Returns 0."""
     with _told_to_stop() as stop:
-        room, changes = _rooms(records, channel)
         tell(f"The post room is open: it looks every {every:g} s. Stop it by SIGINT or SIGTERM.")
-        sent, trouble, recovered = 0, "", -_RECOVER_SECONDS
-        while not stop.is_set():
-            try:
-                if monotonic() - recovered >= _RECOVER_SECONDS:
-                    recovered = monotonic()
-                    _recover(records, room, changes, tell)
-                for delivery in _each(records, room, changes, tell, stop.is_set):
-                    sent += delivery.state is DeliveryState.SENT
-                trouble = ""
-            except (Busy, PolicyError, OSError, UnicodeError) as error:
-                said = f"Nothing leaves for now: {error}"
-                if said != trouble:
-                    tell(visible(said))
-                trouble = said
-            stop.wait(every)
-        room.record_what_is_owed()
-        if changes:
-            changes.record_what_is_owed()
+        sent = keep_posting(records, channel, tell, stop, lambda: stop.wait(every))
     tell(f"The post room is closed: {counted(sent, 'letter')} left by it.")
     return 0
+
+
+def keep_posting(
+    records: Records, channel: Channel, tell: Tell, stop: threading.Event, pause: Callable[[], object]
+) -> int:
+    """Delivers what may leave as it comes, and carries out what people ordered, until ``stop``; ``pause`` waits between
+    two looks. Returns how many letters left.
+
+    It runs no graph and asks no model. Any number of rooms and workers may be at work beside it. The release is read
+    anew for each letter: while it cannot be read, letters wait. A busy ledger is tried again; a broken one ends it
+    (StoreBroken).
+    """
+    room, changes = _rooms(records, channel)
+    sent, trouble, recovered = 0, "", -_RECOVER_SECONDS
+    while not stop.is_set():
+        try:
+            if monotonic() - recovered >= _RECOVER_SECONDS:
+                recovered = monotonic()
+                _recover(records, room, changes, tell)
+            for delivery in _each(records, room, changes, tell, stop.is_set):
+                sent += delivery.state is DeliveryState.SENT
+            trouble = ""
+        except (Busy, PolicyError, OSError, UnicodeError) as error:
+            said = f"Nothing leaves for now: {error}"
+            if said != trouble:
+                tell(visible(said))
+            trouble = said
+        pause()
+    room.record_what_is_owed()
+    if changes:
+        changes.record_what_is_owed()
+    return sent
 
 
 def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | None]:

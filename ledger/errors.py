@@ -19,7 +19,9 @@ LedgerError
 │   ├── UnknownReview
 │   ├── UnknownOpening
 │   ├── UnknownLetter
-│   └── UnknownChange
+│   ├── UnknownChange
+│   └── UnknownUser
+├── UserExists             two people cannot sign with one name
 ├── BadMessage             an incoming message without a ticket, or without a key
 ├── KeyReused              one key, two texts
 ├── NotYours               an actor tried to record what another actor's hand must write
@@ -123,6 +125,14 @@ class UnknownLetter(Unknown):
 
 class UnknownChange(Unknown):
     """No change under that key."""
+
+
+class UnknownUser(Unknown):
+    """Nobody of that name may work at the desk."""
+
+
+class UserExists(LedgerError):
+    """That name is taken."""
 
 
 class BadMessage(LedgerError):

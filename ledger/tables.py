@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0003"
+HEAD_REVISION = "r0004"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -292,3 +292,28 @@ changes = Table(
     Index("ix_changes_ticket_id", "ticket_id"),
 )
 """Each change of state that a person ordered. What was ordered, by whom and until when stands in the decision's event."""
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("email", Text),
+    Column("secret", Text),
+    Column("roles", PlainJson, nullable=False),
+    Column("groups", PlainJson, nullable=False),
+    Column("disabled", Boolean(create_constraint=False), nullable=False, default=False),
+    Column("created_at", Instant, nullable=False),
+)
+"""Who may work at the desk. ``secret`` is a password's hash; NULL where somebody signs in elsewhere alone."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user_name", String(200), ForeignKey("users.name"), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_sessions_user_name", "user_name"),
+)
+"""Who is signed in. ``digest`` is SHA-256 of what the browser holds, so that a read of this table signs nobody in."""

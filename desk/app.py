@@ -1,0 +1,95 @@
+"""The web application: which rooms it has, and what a request meets that cannot be served."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from desk.channels import Channel
+from desk.counter import Counter
+from desk.errors import DecisionRefused, NotAllowed
+from desk.pages import session_routes
+from desk.pages.templates import page
+from desk.security import Headers, NotSignedIn
+from ledger.errors import Busy, Unknown
+
+BODY_LIMIT = 1_000_000
+"""Most bytes of one request; a longer one is refused before it is read."""
+ROOMS = (session_routes.router,)
+"""Each room of the application brings its routes; the order is the order they are asked in."""
+
+
+def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda: None) -> FastAPI:
+    """The application over one counter, which it opens with that channel and closes with itself."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        counter.open(channel())
+        try:
+            yield
+        finally:
+            counter.close()
+
+    app = FastAPI(
+        title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=BODY_LIMIT
+    )
+    app.state.counter = counter
+    app.add_middleware(Headers)
+    for name, folder in static_folders().items():
+        app.mount(f"/static/{name}", StaticFiles(directory=folder), name=f"static-{name}")
+    for router in ROOMS:
+        app.include_router(router)
+    app.add_api_route("/healthz", lambda: _health(counter), include_in_schema=False)
+    app.add_exception_handler(NotSignedIn, _to_sign_in)
+    for kind, status in ((NotAllowed, 403), (DecisionRefused, 409), (Unknown, 404), (Busy, 503)):
+        app.add_exception_handler(kind, _told(status))
+    app.add_exception_handler(HTTPException, _told(None))
+    return app
+
+
+def static_folders() -> dict[str, Path]:
+    """What is served to browsers as it is: our own few files, and htmx and Bootstrap out of their packages."""
+    return {
+        "lanewise": Path(str(resources.files("desk") / "static")),
+        "htmx": Path(str(resources.files("js_lib_htmx") / "static" / "htmx")),
+        "bootstrap": Path(str(resources.files("bootstrap") / "css")).parent,
+    }
+
+
+def _health(counter: Counter) -> JSONResponse:
+    """200 while messages are filed and worked on; 503 where the worker has stopped."""
+    alive = counter.worker.is_alive() and counter.worker.broken is None
+    return JSONResponse({"worker": "at work" if alive else "stopped"}, status_code=200 if alive else 503)
+
+
+async def _to_sign_in(request: Request, error: Exception) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"error": str(error)}, status_code=401)
+    if request.headers.get("HX-Request"):
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+    return RedirectResponse("/sign-in", status_code=303)
+
+
+def _told(status: int | None) -> Callable[[Request, Exception], Response]:
+    """An error in words: as JSON for an interface, as a page for a browser, as a piece of one for htmx."""
+
+    def tell(request: Request, error: Exception) -> Response:
+        code = status if status is not None else getattr(error, "status_code", 500)
+        said = str(getattr(error, "detail", error))
+        if _wants_json(request):
+            return JSONResponse({"error": said}, status_code=code)
+        piece = "error_piece.html" if request.headers.get("HX-Request") else "error.html"
+        return page(request, piece, status=code, said=said, code=code)
+
+    return tell
+
+
+def _wants_json(request: Request) -> bool:
+    return request.url.path.startswith(("/v1/", "/chat/"))

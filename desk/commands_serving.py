@@ -1,0 +1,106 @@
+"""The command line of serving: `lanewise serve` and `lanewise user`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from desk.records import Records
+    from desk.workplace import Workplace
+    from ledger.accounts import Accounts
+
+HERE = Path(".")
+Where = Annotated[Path, typer.Option("--workspace", "-w", help="The folder of lanewise.toml, or one inside it.")]
+user_app = typer.Typer(help="Who may work at the desk.", no_args_is_help=True)
+
+
+def add_to(
+    app: typer.Typer,
+    guarded: Callable[[Callable[[], int]], int],
+    opened: Callable[[Path], Workplace],
+    records: Callable[[Path], Records],
+) -> None:
+    """Adds the commands; ``guarded`` runs one and tells errors, ``opened`` opens a workspace, ``records`` its ledger
+    alone."""
+    app.add_typer(user_app, name="user")
+
+    @app.command()
+    def serve(
+        host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+        port: Annotated[int, typer.Option(help="The port.", min=0, max=65535)] = 8080,
+        post: Annotated[bool, typer.Option("--post/--no-post", help="Letters leave by this process.")] = True,
+        workspace: Where = HERE,
+    ) -> None:
+        """Serve customers and agents: chat, desk and interface in one process, on this machine by default."""
+
+        def work() -> int:
+            import os
+            import sys
+
+            from desk.face import tell_now
+            from desk.post import channel_for
+            from desk.serving import serve as open_counter
+            from desk.settings import load_settings
+
+            # The channel first: its secret leaves the environment before anything that a model can reach is built.
+            channel = channel_for(load_settings(workspace, os.environ), os.environ, sys.stdout) if post else None
+            return open_counter(opened(workspace), channel, host, port, tell_now)
+
+        raise typer.Exit(guarded(work))
+
+    @user_app.command("add")
+    def user_add(
+        name: Annotated[str, typer.Argument(help="As their decisions are signed.")],
+        role: Annotated[
+            list[str] | None, typer.Option(help="agent, specialist, lead, policy_owner or auditor.")
+        ] = None,
+        group: Annotated[list[str] | None, typer.Option(help="Whose rules they may change.")] = None,
+        email: Annotated[str, typer.Option(help="Their address; an identity provider names them by it.")] = "",
+        outside: Annotated[bool, typer.Option("--no-password", help="They sign in elsewhere (OIDC) alone.")] = False,
+        workspace: Where = HERE,
+    ) -> None:
+        """Make a user; the password is asked for, or read from standard input."""
+        from desk.accounts import commands
+        from desk.face import tell
+
+        def work() -> int:
+            return commands.add(_accounts(records, workspace), name, email, role or (), group or (), outside, tell)
+
+        raise typer.Exit(guarded(work))
+
+    @user_app.command("change")
+    def user_change(
+        name: Annotated[str, typer.Argument()],
+        role: Annotated[list[str] | None, typer.Option(help="Their roles from now on.")] = None,
+        group: Annotated[list[str] | None, typer.Option(help="Their groups from now on.")] = None,
+        password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
+        disable: Annotated[bool | None, typer.Option("--disable/--enable", help="May they sign in?")] = None,
+        workspace: Where = HERE,
+    ) -> None:
+        """Change a user's roles, groups or password, or let them in no more."""
+        from desk.accounts import commands
+        from desk.face import tell
+
+        def work() -> int:
+            found = _accounts(records, workspace)
+            return commands.change(found, name, role or (), group or (), password, disable, tell)
+
+        raise typer.Exit(guarded(work))
+
+    @user_app.command("list")
+    def user_list(workspace: Where = HERE) -> None:
+        """Who may work at the desk."""
+        from desk.accounts import commands
+        from desk.face import tell
+
+        raise typer.Exit(guarded(lambda: commands.listed(_accounts(records, workspace), tell)))
+
+
+def _accounts(records: Callable[[Path], Records], workspace: Path) -> Accounts:
+    from ledger.accounts import Accounts
+
+    return Accounts(records(workspace).store)

@@ -1,0 +1,87 @@
+"""Everything that serves people: the ledger, the worker behind it, the post room beside it, and who may work here."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+from desk.channels import Channel
+from desk.staying import keep_posting
+from desk.watching import Watch
+from desk.worker import Worker
+from desk.workplace import Workplace
+from ledger.accounts import Accounts
+from ledger.intake import IncomingMessage, Intake, Received
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
+
+POST_SECONDS = 2.0
+"""Between two looks of the post room where nobody rang."""
+
+
+@dataclass(slots=True)
+class Counter:
+    """What pages and interfaces are given. It holds no channel: the post room's thread alone does."""
+
+    place: Workplace
+    worker: Worker = field(init=False)
+    watch: Watch = field(init=False)
+    accounts: Accounts = field(init=False)
+    _bell: threading.Event = field(init=False, default_factory=threading.Event)
+    _over: threading.Event = field(init=False, default_factory=threading.Event)
+    _post: threading.Thread | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Nothing runs before ``open``."""
+        self.worker = Worker(self.place, self._bell.set)
+        self.watch = Watch(self.place.store)
+        self.accounts = Accounts(self.place.store)
+
+    def open(self, channel: Channel | None) -> None:
+        """Starts worker and watch, and the post room in this process where a channel is given; None where
+        ``lanewise post --watch`` runs beside it."""
+        self.worker.start()
+        self.watch.start()
+        if channel is not None:
+            self._post = threading.Thread(target=self._keep_posting, args=(channel,), name="lanewise-post", daemon=True)
+            self._post.start()
+
+    def close(self, seconds: float = 30.0) -> None:
+        """Ends all of it: what is in hand is finished, what waits goes on waiting."""
+        self._over.set()
+        self._bell.set()
+        self.watch.stop()
+        self.worker.stop()
+        for thread in (self.worker, self.watch, self._post):
+            if thread is not None and thread.is_alive():
+                thread.join(seconds)
+
+    def receive(self, message: IncomingMessage) -> Received:
+        """Files a customer's message and wakes the worker. Once it returns, nothing is lost. BadMessage, KeyReused,
+        StoreBusy."""
+        received = Intake(self.place.store).receive(message)
+        self.worker.wake(received.ticket)
+        return received
+
+    def close_for_customer(self, ticket: str, key: str) -> Received:
+        """Files that the customer said the matter is resolved. UnknownTicket."""
+        received = Intake(self.place.store).close(ticket, key)
+        self.worker.wake(received.ticket)
+        return received
+
+    def decided(self, ticket: str) -> None:
+        """To be called after a person's decision is in the ledger: the worker runs it, the post room looks."""
+        self._bell.set()
+        self.worker.wake(ticket)
+
+    def _keep_posting(self, channel: Channel) -> None:
+        def pause() -> None:
+            self._bell.wait(POST_SECONDS)
+            self._bell.clear()
+
+        try:
+            keep_posting(self.place, channel, _log.info, self._over, pause)
+        except Exception:
+            _log.exception("the post room has stopped; letters wait")

@@ -1,0 +1,1 @@
+"""The pages of the desk: templates, and the routes that fill them."""

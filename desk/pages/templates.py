@@ -1,0 +1,32 @@
+"""How a page is made: one environment that escapes everything, and what every page is given."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from desk.channels.console import visible
+
+
+@cache
+def environment() -> Environment:
+    """The templates. All are escaped; ``shown`` makes invisible characters of strangers visible besides."""
+    made = Environment(
+        loader=PackageLoader("desk", "pages/html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["shown"] = lambda text: visible(str(text or ""))
+    return made
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, or a piece of one."""
+    text = environment().get_template(template).render(path=request.url.path, **values)
+    return HTMLResponse(text, status_code=status)

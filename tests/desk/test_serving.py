@@ -1,0 +1,171 @@
+"""The counter as a whole: it is opened and closed, files and answers, knows who asks, and takes no stranger's form."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from desk.accounts.people import ALLOWED, May, Person, Role
+from desk.accounts.signing_in import hashed
+from desk.app import create_app
+from desk.channels.eml import EmlChannel
+from desk.counter import Counter
+from desk.errors import NotAllowed
+from desk.security import COOKIE, actor
+from desk.settings import load_settings
+from desk.workplace import open_workplace
+from desk.workspace import init
+from ledger.accounts import Accounts
+from ledger.errors import UnknownUser, UserExists
+from ledger.intake import IncomingMessage
+
+PASSWORD = "a-long-password-1"
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[Counter]:
+    """A counter over the made-up company, not opened yet, with a lead."""
+    place = open_workplace(load_settings(tmp_path, {}), {})
+    made = Counter(place)
+    made.accounts.add("hazel", "hazel@desk.example", hashed(PASSWORD), [Role.LEAD])
+    yield made
+    place.store.close()
+
+
+def waits(until: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Until it is so; a shared machine is slow at times."""
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def message(ticket: str, text: str, key: str = "m-1") -> IncomingMessage:
+    """A verified customer's mail."""
+    return IncomingMessage(
+        ticket=ticket,
+        key=key,
+        channel="email",
+        subject="A question",
+        requester_email="ines@fernhollow.example",
+        requester_name="Ines",
+        verified=False,
+        account_id=None,
+        recipient="ines@fernhollow.example",
+        text=text,
+    )
+
+
+def test_a_message_is_worked_on_and_what_may_leave_leaves(counter: Counter, tmp_path: Path) -> None:
+    channel = EmlChannel(tmp_path / "letters", "support@lanewise.example")
+    with TestClient(create_app(counter, lambda: channel)) as client:
+        received = counter.receive(message("T-1", "We want our money back for last month, and a new contract."))
+        assert received.first
+        assert not counter.receive(message("T-1", "We want our money back for last month, and a new contract.")).first
+        waits(lambda: counter.place.reviews.of_ticket("T-1") is not None)
+        assert int(counter.place.history.register("T-1").lane) >= 2
+        waits(lambda: len(list((tmp_path / "letters").glob("*.eml"))) == 1)
+        assert client.get("/healthz").json() == {"worker": "at work"}
+    assert not counter.worker.is_alive()
+
+
+def test_what_waited_while_nobody_served_is_worked_on_at_the_next_start(counter: Counter) -> None:
+    counter.receive(message("T-2", "Please cancel our contract today."))
+    with TestClient(create_app(counter)):
+        waits(lambda: counter.place.reviews.of_ticket("T-2") is not None)
+
+
+def test_a_worker_that_cannot_start_is_told_by_the_health_page_and_loses_nothing(counter: Counter) -> None:
+    shutil.rmtree(counter.place.settings.workspace / ".lanewise" / "runs", ignore_errors=True)
+    (counter.place.settings.workspace / ".lanewise" / "runs.sqlite3").mkdir()
+    with TestClient(create_app(counter)) as client:
+        waits(lambda: counter.worker.broken is not None)
+        assert client.get("/healthz").status_code == 503
+        assert counter.receive(message("T-3", "Hello?")).first
+
+
+def test_signing_in_takes_name_and_password_and_signing_out_ends_the_session(counter: Counter) -> None:
+    with TestClient(create_app(counter), follow_redirects=False) as client:
+        for name, password in (("hazel", "wrong-password-1"), ("nobody", PASSWORD), ("", "")):
+            refused = client.post("/sign-in", data={"name": name, "password": password})
+            assert refused.status_code == 403
+            assert "do not belong together" in refused.text
+        done = client.post("/sign-in", data={"name": "hazel", "password": PASSWORD})
+        assert (done.status_code, done.headers["location"]) == (303, "/")
+        cookie = done.headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=lax" in cookie
+        token = client.cookies[COOKIE]
+        session = counter.accounts.session(token)
+        assert session is not None
+        assert client.post("/sign-out").status_code == 403, "without the form's own word nothing is done"
+        assert client.post("/sign-out", data={"csrf": "made up"}).status_code == 403
+        assert client.post("/sign-out", data={"csrf": session.csrf}).status_code == 303
+        assert counter.accounts.session(token) is None
+
+
+def test_a_form_of_another_site_signs_nobody_in(counter: Counter) -> None:
+    with TestClient(create_app(counter), follow_redirects=False) as client:
+        refused = client.post(
+            "/sign-in", data={"name": "hazel", "password": PASSWORD}, headers={"Origin": "https://evil.example"}
+        )
+        assert refused.status_code == 403
+        assert "another site" in refused.text
+
+
+def test_every_answer_carries_the_guards(counter: Counter) -> None:
+    with TestClient(create_app(counter)) as client:
+        for path in ("/sign-in", "/healthz", "/static/lanewise/desk.css", "/nothing-here"):
+            headers = client.get(path).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+        assert client.get("/sign-in").headers["cache-control"] == "no-store"
+
+
+def test_what_a_page_loads_is_served_and_nothing_is_inline(counter: Counter) -> None:
+    with TestClient(create_app(counter)) as client:
+        text = client.get("/sign-in").text
+        loaded = re.findall(r'(?:src|href)="(/static/[^"]+)"', text)
+        assert len(loaded) >= 2
+        assert all(client.get(path).status_code == 200 for path in loaded)
+        assert "<style" not in text and " style=" not in text and " onclick" not in text
+
+
+def test_no_session_no_user_that_is_disabled_and_no_old_password(counter: Counter) -> None:
+    accounts: Accounts = counter.accounts
+    with TestClient(create_app(counter), follow_redirects=False) as client:
+        client.post("/sign-in", data={"name": "hazel", "password": PASSWORD})
+        token = client.cookies[COOKIE]
+        accounts.change("hazel", disabled=True)
+        assert accounts.session(token) is None
+        assert client.post("/sign-in", data={"name": "hazel", "password": PASSWORD}).status_code == 403
+    with pytest.raises(UserExists):
+        accounts.add("hazel", "", None, [Role.AGENT])
+    with pytest.raises(UnknownUser):
+        accounts.get("nobody")
+    with pytest.raises(NotAllowed, match="12 characters"):
+        hashed("short")
+
+
+def test_every_right_at_the_desk_stands_in_the_table_with_a_reason() -> None:
+    assert set(ALLOWED) == set(May)
+    assert all(why and roles for roles, why in ALLOWED.values())
+    agent = Person("a", frozenset({Role.AGENT}), frozenset())
+    assert agent.may(May.WORK) and agent.may(May.HALT) and not agent.may(May.RESUME)
+    with pytest.raises(NotAllowed, match="it takes one of"):
+        agent.check(May.OWN_POLICY)
+    assert not any(Person("x", frozenset(), frozenset()).may(what) for what in May)
+    assert callable(actor(May.WORK))
+
+
+def test_a_workspace_of_ones_own_is_served(tmp_path: Path) -> None:
+    init(tmp_path / "ours")
+    place = open_workplace(load_settings(tmp_path / "ours", {}), {})
+    with TestClient(create_app(Counter(place))) as client:
+        assert client.get("/healthz").status_code == 200
+    place.store.close()
