@@ -179,14 +179,21 @@ def test_the_command_is_the_only_module_at_the_root() -> None:
 
 
 def test_the_command_imports_rooms_and_frameworks_only_when_it_runs() -> None:
-    tree = ast.parse((ROOT / "lanewise.py").read_text(encoding="utf-8"))
-    at_once = {
-        name.partition(".")[0]
-        for node in tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
-    }
-    assert at_once - set(sys.stdlib_module_names) <= {"typer"}
+    parts = sorted((ROOT / "desk").glob("commands_*.py"))
+    own = {f"desk.{part.stem}" for part in parts}
+    for file in (ROOT / "lanewise.py", *parts):
+        loaded = _loaded_at_once(ast.parse(file.read_text(encoding="utf-8"))) - own
+        assert {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) <= {"typer"}, file.name
+
+
+def _loaded_at_once(tree: ast.Module) -> set[str]:
+    loaded: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            loaded |= {f"{node.module}.{a.name}" for a in node.names}
+        elif isinstance(node, ast.Import):
+            loaded |= {a.name for a in node.names}
+    return loaded
 
 
 def test_the_walls_are_the_floors_of_the_house() -> None:
