@@ -51,24 +51,24 @@ _RESULTS = {
     Act.REFUSE: ActionResult.DECLINED,
     Act.NOT_DONE: ActionResult.NOT_DONE,
 }
-_TAKES = {
-    "--text": frozenset({Act.APPROVE, Act.ANSWER}),
-    "--lane": frozenset({Act.HAND_BACK, Act.CHANGE_LANE}),
-    "--queue": frozenset({Act.ROUTE}),
-    "--action": frozenset({Act.APPROVE_CHANGE}),
-    "--arguments": frozenset({Act.APPROVE_CHANGE}),
-    "--opening": frozenset({Act.APPROVE_CHANGE, *_RESULTS}),
-    "--reference": frozenset({Act.DONE_ELSEWHERE}),
-    "--levels": frozenset({Act.CORRECT_TRIGGERS}),
+_TAKES: Mapping[str, frozenset[Act]] = {
+    "text": frozenset({Act.APPROVE, Act.ANSWER}),
+    "lane": frozenset({Act.HAND_BACK, Act.CHANGE_LANE}),
+    "queue": frozenset({Act.ROUTE}),
+    "action": frozenset({Act.APPROVE_CHANGE}),
+    "arguments": frozenset({Act.APPROVE_CHANGE}),
+    "opening": frozenset({Act.APPROVE_CHANGE, *_RESULTS}),
+    "reference": frozenset({Act.DONE_ELSEWHERE}),
+    "levels": frozenset({Act.CORRECT_TRIGGERS}),
 }
 _NEEDS: Mapping[Act, tuple[str, ...]] = {
-    Act.ANSWER: ("--text",),
-    Act.HAND_BACK: ("--lane",),
-    Act.CHANGE_LANE: ("--lane",),
-    Act.ROUTE: ("--queue",),
-    Act.APPROVE_CHANGE: ("--action", "--arguments"),
-    Act.DONE_ELSEWHERE: ("--reference",),
-    Act.CORRECT_TRIGGERS: ("--levels",),
+    Act.ANSWER: ("text",),
+    Act.HAND_BACK: ("lane",),
+    Act.CHANGE_LANE: ("lane",),
+    Act.ROUTE: ("queue",),
+    Act.APPROVE_CHANGE: ("action", "arguments"),
+    Act.DONE_ELSEWHERE: ("reference",),
+    Act.CORRECT_TRIGGERS: ("levels",),
 }
 _RATINGS = {Act.RATE_SAVED_TIME: PacketRating.SAVED_TIME, Act.RATE_REPEATED: PacketRating.REPEATED_THE_TICKET}
 
@@ -98,26 +98,17 @@ class Order:
     levels: str | None = None
     """The levels that the triggers should have had: ``policy_sensitivity=high``."""
 
-    def check(self) -> None:
-        """DecisionRefused where an option is missing, or belongs to another act."""
-        given = {
-            "--text": self.text,
-            "--lane": self.lane,
-            "--queue": self.queue,
-            "--action": self.action,
-            "--arguments": self.arguments,
-            "--opening": self.opening,
-            "--reference": self.reference,
-            "--levels": self.levels,
-        }
+    def check(self, mark: str = "--") -> None:
+        """DecisionRefused where an option is missing, or belongs to another act; ``mark`` stands before its name."""
+        given = {name: getattr(self, name) for name in _TAKES}
         for option, acts in _TAKES.items():
             if given[option] is not None and self.act not in acts:
-                raise DecisionRefused(f"{option} belongs to {' and '.join(sorted(acts))}, not to {self.act}")
-        missing = [option for option in _NEEDS.get(self.act, ()) if given[option] is None]
+                raise DecisionRefused(f"{mark}{option} belongs to {' and '.join(sorted(acts))}, not to {self.act}")
+        missing = [f"{mark}{option}" for option in _NEEDS.get(self.act, ()) if given[option] is None]
         if missing:
             raise DecisionRefused(f"{self.act} needs {' and '.join(missing)}. Nothing was decided.")
         if self.lane not in (None, *map(int, Lane)):
-            raise DecisionRefused(f"--lane {self.lane}: choose 1, 2 or 3. Nothing was decided.")
+            raise DecisionRefused(f"{mark}lane {self.lane}: choose 1, 2 or 3. Nothing was decided.")
 
 
 def act_named(name: str) -> Act:
@@ -150,8 +141,8 @@ def decide(place: Workplace, order: Order, tell: Tell) -> int:
     look = decisions.look(place.history, place.reviews, order.ticket)
     tell(shown(look))
     seen = look.seen if order.seen is None else decisions.read_token(order.seen)
-    done = _decided(place, order, look, seen, sign)
-    tell(_follows(place, order, look, done))
+    done = carry_out(place, order, look, seen, sign)
+    tell(what_follows(place, order, look, done))
     asyncio.run(_run(place, order.ticket))
     return 0
 
@@ -183,7 +174,8 @@ def shown(look: Look) -> str:
     )
 
 
-def _decided(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signature) -> Decision:
+def carry_out(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signature) -> Decision:
+    """Puts the decision into the ledger; the ticket is to be run afterwards. DecisionRefused, ChangedSince."""
     people, release, ticket = place.people, place.release, order.ticket
     match order.act:
         case Act.CLAIM:
@@ -240,7 +232,7 @@ def _draft(review: Review) -> bytes:
     return (text or "").encode("utf-8")
 
 
-def _follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
+def what_follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
     """What will happen by the decision, in one sentence; below it the text, where one will leave."""
     now = done.register
     match order.act:
