@@ -78,14 +78,22 @@ class Handler:
             case PersonDecided(ticket):
                 tickets = (ticket,)
             case ClockTicked():
-                tickets = self._intake.tick()
+                tickets = self.tick()
         return Handled(tickets, sum([await self.drain(ticket) for ticket in tickets]))
 
     async def catch_up(self) -> Handled:
-        """Runs everything that waits, whoever filed it: after a crash, and as a sweep while serving."""
-        await self._forget_finished()
-        tickets = self._intake.tickets_with_work()
+        """Runs everything that waits, whoever filed it: after a crash."""
+        tickets = await self.find_work()
         return Handled(tickets, sum([await self.drain(ticket) for ticket in tickets]))
+
+    def tick(self) -> tuple[str, ...]:
+        """Files that deadlines have passed, and returns the tickets that have something to run by it."""
+        return self._intake.tick()
+
+    async def find_work(self) -> tuple[str, ...]:
+        """The tickets with something that waits, whoever filed it; what a kill left of settled runs is forgotten."""
+        await self._forget_finished()
+        return self._intake.tickets_with_work()
 
     async def drain(self, ticket: str) -> int:
         """Runs the ticket's waiting events in order, and returns how many. A ticket that another process runs is

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from desk.accounts.oidc import COOKIE_LASTS, provider_for
+from desk.api.app import create_api
+from desk.api.webhooks import Teller
 from desk.channels import Channel
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
@@ -32,20 +36,33 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         counter.open(channel())
+        teller = Teller(counter)
+        teller.start()
         try:
             yield
         finally:
+            teller.stop()
             counter.close()
 
     app = FastAPI(
         title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=BODY_LIMIT
     )
     app.state.counter = counter
+    app.state.provider = provider = provider_for(counter.place.settings.sign_in)
+    if provider is not None:
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=provider.cookie_key,
+            session_cookie="lanewise_signing_in",
+            max_age=COOKIE_LASTS,
+            path="/sign-in",
+        )
     app.add_middleware(Headers)
     for name, folder in static_folders().items():
         app.mount(f"/static/{name}", StaticFiles(directory=folder), name=f"static-{name}")
     for router in ROOMS:
         app.include_router(router)
+    app.mount("/v1", create_api(counter))
     app.add_api_route("/healthz", lambda: _health(counter), include_in_schema=False)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     for kind, status in ((NotAllowed, 403), (DecisionRefused, 409), (Unknown, 404), (Busy, 503)):

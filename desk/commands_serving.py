@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from desk.records import Records
     from desk.workplace import Workplace
     from ledger.accounts import Accounts
+    from ledger.interface import Interface
 
 HERE = Path(".")
 Where = Annotated[Path, typer.Option("--workspace", "-w", help="The folder of lanewise.toml, or one inside it.")]
 user_app = typer.Typer(help="Who may work at the desk.", no_args_is_help=True)
+key_app = typer.Typer(help="Which systems may call the interface.", no_args_is_help=True)
 
 
 def add_to(
@@ -27,6 +29,7 @@ def add_to(
     """Adds the commands; ``guarded`` runs one and tells errors, ``opened`` opens a workspace, ``records`` its ledger
     alone."""
     app.add_typer(user_app, name="user")
+    app.add_typer(key_app, name="key")
 
     @app.command()
     def serve(
@@ -98,6 +101,40 @@ def add_to(
         from desk.face import tell
 
         raise typer.Exit(guarded(lambda: commands.listed(_accounts(records, workspace), tell)))
+
+    @key_app.command("add")
+    def key_add(
+        name: Annotated[str, typer.Argument(help="The system, as it stands beside decisions that it sends.")],
+        scope: Annotated[list[str] | None, typer.Option(help="What it may do; may be repeated.")] = None,
+        workspace: Where = HERE,
+    ) -> None:
+        """Make a key for a system that calls the interface; it is shown once."""
+        from desk.api import commands
+        from desk.face import tell
+
+        raise typer.Exit(guarded(lambda: commands.add(_interface(records, workspace), name, scope or (), tell)))
+
+    @key_app.command("list")
+    def key_list(workspace: Where = HERE) -> None:
+        """Which systems may call."""
+        from desk.api import commands
+        from desk.face import tell
+
+        raise typer.Exit(guarded(lambda: commands.listed(_interface(records, workspace), tell)))
+
+    @key_app.command("revoke")
+    def key_revoke(key: Annotated[str, typer.Argument(help="Its id.")], workspace: Where = HERE) -> None:
+        """End a key, and the webhooks that it made."""
+        from desk.api import commands
+        from desk.face import tell
+
+        raise typer.Exit(guarded(lambda: commands.revoke(_interface(records, workspace), key, tell)))
+
+
+def _interface(records: Callable[[Path], Records], workspace: Path) -> Interface:
+    from ledger.interface import Interface
+
+    return Interface(records(workspace).store)
 
 
 def _accounts(records: Callable[[Path], Records], workspace: Path) -> Accounts:

@@ -66,12 +66,25 @@ class ModelSettings(_Part):
     """For one call. LANEWISE_MODEL_TIMEOUT in the environment goes before it."""
 
 
+class SignInSection(_Part):
+    """Where people of the desk sign in, where that is not here. Its secret is LANEWISE_OIDC_SECRET in the environment."""
+
+    issuer: str | None = None
+    """An OpenID Connect provider's address; None where only names and passwords of our own are taken."""
+    client_id: str = "lanewise"
+    label: str = "your organisation"
+    """What stands on the button: Sign in with …"""
+    passwords: bool = True
+    """False where nobody may sign in by a password of ours any more."""
+
+
 class _File(_Part):
     ledger: LedgerSection = LedgerSection()
     company: CompanySection = CompanySection()
     policy: PolicySection = PolicySection()
     channel: ChannelSection = ChannelSection()
     model: ModelSettings = ModelSettings()
+    sign_in: SignInSection = SignInSection()
 
 
 class Settings(_Part):
@@ -95,6 +108,7 @@ class Settings(_Part):
     sender: str
     """A plain address: exactly one, without a display name."""
     model: ModelSettings
+    sign_in: SignInSection = SignInSection()
 
     @property
     def ledger_file(self) -> Path | None:
@@ -142,6 +156,7 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
         outbox=home / Path(said.channel.outbox).expanduser(),
         sender=said.channel.sender,
         model=model,
+        sign_in=said.sign_in,
     )
 
 

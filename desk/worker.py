@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from agent.handle import ClockTicked, Handler
+from agent.handle import Handler
 from desk.workplace import Workplace
 
 _log = logging.getLogger(__name__)
@@ -108,12 +108,13 @@ class Worker(threading.Thread):
 
     async def _run(self, handler: Handler, ticket: str, places: asyncio.Semaphore) -> None:
         async with places:
-            await self._guarded(handler.drain(ticket), f"ticket {ticket!r}")
+            if not self._stopping:
+                await self._guarded(handler.drain(ticket), f"ticket {ticket!r}")
         self._done()
 
     async def _sweep(self, handler: Handler) -> None:
-        await handler.catch_up()
-        await handler.handle(ClockTicked())
+        for ticket in (*await handler.find_work(), *handler.tick()):
+            self.wake(ticket)
         self._done()
 
     async def _guarded(self, work: Awaitable[object], what: str) -> None:

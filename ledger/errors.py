@@ -20,7 +20,9 @@ LedgerError
 │   ├── UnknownOpening
 │   ├── UnknownLetter
 │   ├── UnknownChange
-│   └── UnknownUser
+│   ├── UnknownUser
+│   ├── UnknownKey
+│   └── UnknownWebhook
 ├── UserExists             two people cannot sign with one name
 ├── BadMessage             an incoming message without a ticket, or without a key
 ├── KeyReused              one key, two texts
@@ -129,6 +131,14 @@ class UnknownChange(Unknown):
 
 class UnknownUser(Unknown):
     """Nobody of that name may work at the desk."""
+
+
+class UnknownKey(Unknown):
+    """No key of that id calls the interface."""
+
+
+class UnknownWebhook(Unknown):
+    """No receiver of that id."""
 
 
 class UserExists(LedgerError):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0004"
+HEAD_REVISION = "r0011"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -317,3 +317,29 @@ sessions = Table(
     Index("ix_sessions_user_name", "user_name"),
 )
 """Who is signed in. ``digest`` is SHA-256 of what the browser holds, so that a read of this table signs nobody in."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", PlainJson, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+"""Which systems may call the interface. ``digest`` is SHA-256 of the key's secret half, which nobody here keeps."""
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("key_id", String(16), ForeignKey("api_keys.id"), nullable=False),
+    Column("told_up_to", Number, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("next_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+"""Who is told of results. ``told_up_to`` is the seq of the last event that its receiver has confirmed."""

@@ -1,24 +1,49 @@
-"""Signing in with a password, and signing out."""
+"""Signing in, by a password or at a provider, and signing out."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from desk.accounts.oidc import Provider, session_for
 from desk.accounts.signing_in import SESSION_LASTS, sign_in
 from desk.errors import NotAllowed
 from desk.pages.templates import page
-from desk.security import COOKIE, SignedIn, TheCounter, acting
+from desk.security import COOKIE, SignedIn, TheCounter, acting, counter_of
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in")
 def sign_in_page(request: Request) -> Response:
-    """The form."""
-    return page(request, "sign_in.html", said="", name="")
+    """The form, or the way to the provider, or both."""
+    return _form(request)
+
+
+@router.get("/sign-in/provider")
+async def to_provider(request: Request) -> Response:
+    """To the provider, and from there to ``back_from_provider``."""
+    provider = _provider(request)
+    if provider is None:
+        raise NotAllowed("no provider is set: sign in with name and password")
+    return await provider.begin(request, str(request.url_for("back_from_provider")))
+
+
+@router.get("/sign-in/provider/back", name="back_from_provider")
+async def back_from_provider(request: Request, counter: TheCounter) -> Response:
+    """To the desk, with a session; or the form again, with what is wrong."""
+    provider = _provider(request)
+    try:
+        if provider is None:
+            raise NotAllowed("no provider is set: sign in with name and password")
+        email = await provider.finish(request)
+        token = await run_in_threadpool(session_for, counter.accounts, email)
+    except NotAllowed as error:
+        return _form(request, str(error))
+    return _signed_in(request, token)
 
 
 @router.post("/sign-in")
@@ -29,12 +54,12 @@ def signing_in(
     origin: there is no session yet that a word could belong to."""
     try:
         _own_origin(request)
+        if not counter.place.settings.sign_in.passwords:
+            raise NotAllowed("nobody signs in by a password here: use the provider")
         token = sign_in(counter.accounts, name, password)
     except NotAllowed as error:
-        return page(request, "sign_in.html", status=403, said=str(error), name=name)
-    answer = RedirectResponse("/", status_code=303)
-    keep_session(request, answer, token)
-    return answer
+        return _form(request, str(error), name)
+    return _signed_in(request, token)
 
 
 @router.post("/sign-out")
@@ -43,6 +68,30 @@ def signing_out(request: Request, counter: TheCounter, _: Annotated[SignedIn, De
     counter.accounts.sign_out(request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _provider(request: Request) -> Provider | None:
+    found: Provider | None = request.app.state.provider
+    return found
+
+
+def _form(request: Request, said: str = "", name: str = "") -> Response:
+    provider = _provider(request)
+    return page(
+        request,
+        "sign_in.html",
+        status=403 if said else 200,
+        said=said,
+        name=name,
+        provider=provider.label if provider else "",
+        passwords=counter_of(request).place.settings.sign_in.passwords,
+    )
+
+
+def _signed_in(request: Request, token: str) -> Response:
+    answer = RedirectResponse("/", status_code=303)
+    keep_session(request, answer, token)
     return answer
 
 
