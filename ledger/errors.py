@@ -22,7 +22,8 @@ LedgerError
 │   ├── UnknownChange
 │   ├── UnknownUser
 │   ├── UnknownKey
-│   └── UnknownWebhook
+│   ├── UnknownWebhook
+│   └── UnknownAudit
 ├── UserExists             two people cannot sign with one name
 ├── BadMessage             an incoming message without a ticket, or without a key
 ├── KeyReused              one key, two texts
@@ -38,6 +39,9 @@ LedgerError
 ├── NothingToApprove       the review holds no draft (in lane 3 it never does)
 ├── CannotLeave            a person's text cannot go out: the gate's refusal, in words
 ├── CannotBeDone           a change that a person orders cannot be carried out: the gate's refusal, in words
+├── CannotDraw             a week's sample for audit cannot be drawn as asked
+├── CannotJudge            an auditor's verdict is not taken
+├── CannotReview           a periodic review cannot be opened or closed as asked
 ├── PacketUnreadable       a stored packet has fields its kind does not know
 └── PacketRefused          the lint found that a packet repeats the ticket or asserts too much
 
@@ -145,6 +149,10 @@ class UserExists(LedgerError):
     """That name is taken."""
 
 
+class UnknownAudit(Unknown):
+    """No audit of that id was drawn."""
+
+
 class BadMessage(LedgerError):
     """A message that cannot be filed: it names no ticket or carries no key."""
 
@@ -212,6 +220,18 @@ class CannotLeave(LedgerError):
 
 class CannotBeDone(LedgerError):
     """A change cannot be carried out, or its action not be ended, as things stand; the message says why."""
+
+
+class CannotDraw(LedgerError):
+    """A week's sample for audit cannot be drawn as asked; the message says why, and what can be."""
+
+
+class CannotJudge(LedgerError):
+    """A verdict of an auditor is not taken: it contradicts itself, comes twice, or there is nothing to judge any more."""
+
+
+class CannotReview(LedgerError):
+    """A periodic review is not open, or its closing names no decision or no owner."""
 
 
 class PacketUnreadable(LedgerError):

@@ -76,6 +76,10 @@ class Kind(StrEnum):
     CHANGE_DONE = "change_done"
     CHANGE_FAILED = "change_failed"
     CHANGE_UNKNOWN = "change_unknown"
+    AUDIT_DRAWN = "audit_drawn"
+    AUDIT_JUDGED = "audit_judged"
+    PERIODIC_REVIEW_OPENED = "periodic_review_opened"
+    PERIODIC_REVIEW_CLOSED = "periodic_review_closed"
 
 
 TO_ACT_ON = frozenset({Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DEADLINE_PASSED})

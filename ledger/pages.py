@@ -49,6 +49,8 @@ _TELLING: Mapping[Kind, tuple[str, ...]] = {
     Kind.CHANGE_DONE: ("action", "approved_by"),
     Kind.CHANGE_FAILED: ("action", "error", "approved_by"),
     Kind.CHANGE_UNKNOWN: ("action", "error", "approved_by"),
+    # Not what was said: the ticket may still wait for a second auditor, who is not to know.
+    Kind.AUDIT_JUDGED: ("audit",),
 }
 
 
