@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from desk import commands_serving
+from desk.commands_audit import audit_app, review_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(help="Policy releases: check one before it is adopted.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+app.add_typer(audit_app, name="audit")
+app.add_typer(review_app, name="review")
 
 Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
 HERE = Path()

@@ -16,6 +16,7 @@ from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused
 from desk.ordering import end_action, order_change, read_levels, will_run
+from desk.proposing import forget_proposals
 from desk.records import Records
 from desk.workplace import Workplace
 from guards.lanes import Lane
@@ -151,6 +152,11 @@ def erase(records: Records, ticket: str, by: str, reason: str, tell: Tell) -> in
     """Erases a ticket's words for good; the rest of the workspace need not be usable for it."""
     sign = decisions.signed(by, reason, f"cli-{uuid.uuid4().hex}")
     decisions.erase(records.people, ticket, sign)
+    gone, taken = forget_proposals(records, ticket)
+    for file in gone:
+        tell(f"Deleted: {file}, a case that was proposed from this ticket.")
+    for file in taken:
+        tell(f"Yours to delete: {file}, a case that was made from this ticket.")
     tell(
         visible(
             f"Erased: every word and address of ticket {ticket}, by {by}. What happened to it stays in the ledger; "
