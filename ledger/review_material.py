@@ -128,7 +128,7 @@ def _corrections(event: Told) -> dict[Trigger, int]:
 
 def _risky_not_escalated(conn: Connection, span: Span) -> tuple[Section, ...]:
     frame = frame_of(conn, span.since, span.until)
-    judged = [s for s in standings(conn, since=span.since, until=span.until) if s.judged]
+    judged = _judged(conn, span)
     named = [(c, [u.ticket for u in frame if u.consequence is c]) for c in (Consequence.HIGH, Consequence.MEDIUM)]
     fired = [u.ticket for u in frame if any(word != Level.LOW.word for word in u.levels.values())]
     return (
@@ -192,7 +192,7 @@ def _lane(event: Told) -> Lane:
 def _trigger_definitions(conn: Connection, span: Span) -> tuple[Section, ...]:
     assessed = {e.ticket: e.head.get("levels", {}) for e in in_span(conn, span, [Kind.TRIGGERS_ASSESSED])}
     decided = [(e.ticket, _corrections(e)) for e in in_span(conn, span, [Kind.PERSON_DECIDED])]
-    misses = [s for s in standings(conn, since=span.since, until=span.until) if s.judged and s.miss]
+    misses = [s for s in _judged(conn, span) if s.miss]
     return tuple(_trigger(t, assessed, decided, misses) for t in Trigger)
 
 
@@ -217,6 +217,12 @@ def _trigger(
     }
     what = "tickets on which people corrected it, or auditors missed it"
     return _section(trigger.value, what, [*higher, *lower, *(s.audit.ticket for s in missed)], figures)
+
+
+def _judged(conn: Connection, span: Span) -> list[Standing]:
+    """The audits whose verdicts have come to count in the span, of whatever week the tickets are."""
+    held = standings(conn, span.until)
+    return [s for s in held if s.settled_at is not None and span.since <= s.settled_at < span.until]
 
 
 _OF: Mapping[Topic, Callable[[Connection, Span], tuple[Section, ...]]] = {

@@ -27,8 +27,6 @@ class Audited:
     """Tickets of its cell over judged tickets of its cell: the inverse of its probability to be drawn and judged."""
     miss: float
     """1, 0, or one half where two auditors disagree."""
-    judged_at: datetime
-    """When its last verdict was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,6 @@ def audited(held: Iterable[Standing]) -> tuple[Audited, ...]:
             s.audit,
             s.draw.part(s.audit).frame / judged[s.draw.week, s.audit.cell],
             s.miss,
-            s.verdicts[-1].at,
         )
         for s in every
         if s.judged

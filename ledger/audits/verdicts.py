@@ -15,7 +15,6 @@ from guards.triggers import Trigger
 from ledger.audits.drawing import Audit, Draw, draws, find
 from ledger.errors import CannotJudge, Unsigned
 from ledger.events import Entry, Event, Kind, append, not_before, own_key, timeline
-from ledger.history import ticket_record
 from ledger.store import Store
 from ledger.tables import tickets
 from ledger.words import keepable
@@ -90,8 +89,13 @@ class Standing:
     """In the order they were given. While ``open`` they are nobody's business but their givers'."""
     erased: bool
     """True where the ticket's words were erased: nobody can judge it any more."""
-    open: bool
-    """True while a verdict is still to come. What is open counts in no figure."""
+    settled_at: datetime | None
+    """Since when its verdicts count; None while one is still to come, or none came before the erasure."""
+
+    @property
+    def open(self) -> bool:
+        """True while a verdict is still to come. What is open counts in no figure."""
+        return self.settled_at is None
 
     @property
     def judged(self) -> bool:
@@ -152,7 +156,7 @@ def standings(
     asked = sorted({a.ticket for d in held for a in d.audits})
     told = _verdict_events(conn, asked)
     gone = _erased(conn, asked)
-    return tuple(_made(d, a, told.get(a.ticket, ()), a.ticket in gone, moment) for d in held for a in d.audits)
+    return tuple(_made(d, a, told.get(a.ticket, ()), gone.get(a.ticket), moment) for d in held for a in d.audits)
 
 
 def next_for(conn: Connection, by: str, now: datetime) -> Standing | None:
@@ -169,17 +173,19 @@ def next_for(conn: Connection, by: str, now: datetime) -> Standing | None:
     return min(waiting, key=place, default=None)
 
 
-_JUDGED = select(tickets.c.id).where(
+_GONE = select(tickets.c.id, tickets.c.erased_at).where(
     tickets.c.id.in_(bindparam("tickets", expanding=True)), tickets.c.erased_at.is_not(None)
 )
 _AT_ONCE = 400
 
 
-def _erased(conn: Connection, asked: Sequence[str]) -> frozenset[str]:
-    found: set[str] = set()
+def _erased(conn: Connection, asked: Sequence[str]) -> dict[str, datetime]:
+    """When each ticket that was erased was."""
+    found: dict[str, datetime] = {}
     for start in range(0, len(asked), _AT_ONCE):
-        found.update(conn.execute(_JUDGED, {"tickets": asked[start : start + _AT_ONCE]}).scalars())
-    return frozenset(found)
+        rows = conn.execute(_GONE, {"tickets": asked[start : start + _AT_ONCE]})
+        found.update((row.id, row.erased_at) for row in rows)
+    return found
 
 
 def _verdict_events(conn: Connection, asked: Iterable[str]) -> dict[str, tuple[Event, ...]]:
@@ -188,15 +194,24 @@ def _verdict_events(conn: Connection, asked: Iterable[str]) -> dict[str, tuple[E
 
 def _standing(conn: Connection, drawn: Draw, one: Audit, now: datetime) -> Standing:
     told = timeline(conn, one.ticket, [Kind.AUDIT_JUDGED])
-    return _made(drawn, one, told, ticket_record(conn, one.ticket).erased, now)
+    return _made(drawn, one, told, _erased(conn, [one.ticket]).get(one.ticket), now)
 
 
-def _made(drawn: Draw, one: Audit, told: Iterable[Event], erased: bool, now: datetime) -> Standing:
+def _made(drawn: Draw, one: Audit, told: Iterable[Event], erased: datetime | None, now: datetime) -> Standing:
     given = tuple(_verdict(e) for e in told if e.head["audit"] == one.id)
-    due = one.wanted - len(given)
+    return Standing(one, drawn, given, erased is not None, _settled_at(one.wanted, given, erased, now))
+
+
+def _settled_at(wanted: int, given: Sequence[Verdict], erased: datetime | None, now: datetime) -> datetime | None:
+    if len(given) >= wanted:
+        return given[-1].at
+    if not given:
+        return None
     # Nobody can give a second verdict on words that are gone, and a first one does not wait for it for ever.
-    alone = bool(given) and (erased or now - given[0].at >= BLIND_FOR)
-    return Standing(one, drawn, given, erased, due > 0 and not alone)
+    alone_from = given[0].at + BLIND_FOR
+    if erased is not None:
+        alone_from = min(alone_from, max(erased, given[0].at))
+    return alone_from if now >= alone_from else None
 
 
 def _verdict(event: Event) -> Verdict:

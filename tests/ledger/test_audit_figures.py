@@ -41,12 +41,12 @@ def made_draw(frame: int, sample: Sample) -> Draw:
     return Draw(WEEK, SINCE, UNTIL, 0, len(audits), frame, "", sample.parts, audits, DAY, "Oona")
 
 
-def judged(made: Draw, audit: Audit, *said: bool, erased: bool = False) -> Standing:
+def judged(made: Draw, audit: Audit, *said: bool) -> Standing:
     verdicts = tuple(
         Verdict(n, f"auditor {n}", DAY, yes, (), Fault.BOUNDARY if yes else Fault.NONE, None)
         for n, yes in enumerate(said)
     )
-    return Standing(audit, made, verdicts, erased, not verdicts)
+    return Standing(audit, made, verdicts, False, DAY if verdicts else None)
 
 
 def world(chance: random.Random) -> tuple[list[Unattended], frozenset[str]]:
