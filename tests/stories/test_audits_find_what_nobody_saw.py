@@ -13,6 +13,7 @@ from evals.case import read_case
 from guards.policy import Phase
 from guards.triggers import Trigger
 from ledger.audits.verdicts import Fault, Judgement
+from ledger.events import Kind
 from ledger.review_material import Topic
 
 
@@ -58,6 +59,8 @@ async def test_while_the_house_only_observes_nothing_ended_without_a_person(mach
     runs = machine.folder / "observed.sqlite3"
     async with open_handler(machine.store, its_systems(), watching, runs, None, 4.0) as handler:
         await handler.handle(machine.message(AUDIT_LOG, "T-1"))
-    assert machine.result("T-1").lane == 1
+    (assigned,) = machine.events("T-1", Kind.LANE_ASSIGNED)
+    assert assigned.head["lane"] == 1, "the lane that it recommends"
+    assert machine.review("T-1").open and machine.pieces() == []
     machine.clock.forward(days=8)
     assert draw(records_of(machine), by="Oona").draw is None
