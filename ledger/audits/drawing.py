@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from guards.lanes import Consequence
 from ledger.audits.frame import Stratum, Unattended, frame_of, week_of
 from ledger.audits.sample import SHARE, SIZE, WEIGHTS, Cell, Part, Sample, draw
-from ledger.errors import CannotDraw, UnknownAudit
+from ledger.errors import CannotDraw, UnknownAudit, Unsigned
 from ledger.events import HOUSE, Entry, Event, Kind, append, by_key, own_key, timeline
 from ledger.store import Store
-from ledger.words import canonical, digest_of
+from ledger.words import canonical, digest_of, keepable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,11 @@ def draw_week(
     """Draws a week's sample and records it, or returns the one that was drawn; None where the week had no such ticket.
 
     Without a ``seed`` one is taken that nobody could know before. CannotDraw where the week is not over, was drawn with
-    another seed or size, or ``size`` is too small.
+    another seed or size, or ``size`` is too small; Unsigned without a name.
     """
+    who = keepable(by).strip()
+    if not who or len(who) > 200:
+        raise Unsigned("a sample needs the name of who draws it, of at most 200 characters")
     since, until = week_of(week)
     if store.now() < until:
         raise CannotDraw(f"week {week} is over on {until:%Y-%m-%d}, midnight UTC: draw it then, or name an earlier one")
@@ -83,7 +86,7 @@ def draw_week(
         if chosen is None:
             return None
         entry = _entry(week, since, until, taken, size or SIZE, frame, chosen)
-        append(conn, HOUSE, entry, at=store.now(), actor=by)
+        append(conn, HOUSE, entry, at=store.now(), actor=who)
         drawn = by_key(conn, HOUSE, _key(week))
         assert drawn is not None
         return _draw(drawn, first=True)

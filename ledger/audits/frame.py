@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from guards.lanes import Consequence, Lane
+from ledger.decisions import DecisionKind
 from ledger.errors import CannotDraw
 from ledger.events import Kind
 from ledger.spans import Span, Told, began, in_span, span_of, words_in_span
@@ -125,14 +126,10 @@ _PERSON = tuple(
     )
 )
 """Where one of these stands, a person has been asked; without an index on time, each ticket is asked by its own."""
-_SEEN = (
-    select(events.c.ticket_id)
-    .where(
-        events.c.ticket_id.in_(bindparam("tickets", expanding=True)),
-        events.c.kind.in_(_PERSON),
-        events.c.seq < bindparam("end"),
-    )
-    .distinct()
+_SEEN = select(events.c.ticket_id, events.c.head).where(
+    events.c.ticket_id.in_(bindparam("tickets", expanding=True)),
+    events.c.kind.in_(_PERSON),
+    events.c.seq < bindparam("end"),
 )
 _AT_ONCE = 400
 """How many ids one statement may name; SQLite takes at least 999."""
@@ -149,7 +146,8 @@ def _unattended(conn: Connection, span: Span) -> dict[str, Told]:
     asked = sorted(last.keys() - raised)
     for start in range(0, len(asked), _AT_ONCE):
         given = {"tickets": asked[start : start + _AT_ONCE], "end": span.end}
-        raised.update(conn.execute(_SEEN, given).scalars())
+        # Who erases words has not looked after the customer: the ticket stays in the frame, and cannot be judged.
+        raised.update(r.ticket_id for r in conn.execute(_SEEN, given) if r.head.get("decision") != DecisionKind.ERASED)
     return {ticket: event for ticket, event in last.items() if ticket not in raised}
 
 

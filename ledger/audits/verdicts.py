@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,9 +15,9 @@ from sqlalchemy import Connection, bindparam, select
 from guards.triggers import Trigger
 from ledger.audits.drawing import Audit, Draw, draws, find
 from ledger.errors import CannotJudge, Unsigned
-from ledger.events import Entry, Event, Kind, append, not_before, own_key, timeline
+from ledger.events import Entry, Kind, append, not_before, own_key
 from ledger.store import Store
-from ledger.tables import tickets
+from ledger.tables import bodies, events, tickets
 from ledger.words import keepable
 
 BLIND_FOR = timedelta(days=14)
@@ -154,9 +155,9 @@ def standings(
     held = draws(conn, since, until)
     moment = now or not_before(conn, datetime.min.replace(tzinfo=UTC))
     asked = sorted({a.ticket for d in held for a in d.audits})
-    told = _verdict_events(conn, asked)
+    told = _given(conn, asked)
     gone = _erased(conn, asked)
-    return tuple(_made(d, a, told.get(a.ticket, ()), gone.get(a.ticket), moment) for d in held for a in d.audits)
+    return tuple(_made(d, a, told.get(a.id, ()), gone.get(a.ticket), moment) for d in held for a in d.audits)
 
 
 def next_for(conn: Connection, by: str, now: datetime) -> Standing | None:
@@ -188,17 +189,31 @@ def _erased(conn: Connection, asked: Sequence[str]) -> dict[str, datetime]:
     return found
 
 
-def _verdict_events(conn: Connection, asked: Iterable[str]) -> dict[str, tuple[Event, ...]]:
-    return {ticket: timeline(conn, ticket, [Kind.AUDIT_JUDGED]) for ticket in asked}
+_TOLD = (
+    select(events.c.seq, events.c.ticket_id, events.c.actor, events.c.at, events.c.head, bodies.c.text)
+    .outerjoin(bodies, bodies.c.id == events.c.body_id)
+    .where(events.c.ticket_id.in_(bindparam("tickets", expanding=True)), events.c.kind == Kind.AUDIT_JUDGED.value)
+    .order_by(events.c.seq)
+)
+
+
+def _given(conn: Connection, asked: Sequence[str]) -> dict[str, list[Verdict]]:
+    """The verdicts on some tickets, in order, by audit."""
+    found: dict[str, list[Verdict]] = {}
+    for start in range(0, len(asked), _AT_ONCE):
+        for row in conn.execute(_TOLD, {"tickets": asked[start : start + _AT_ONCE]}):
+            said = _verdict(row.seq, row.actor, row.at, row.head, row.text)
+            found.setdefault(str(row.head["audit"]), []).append(said)
+    return found
 
 
 def _standing(conn: Connection, drawn: Draw, one: Audit, now: datetime) -> Standing:
-    told = timeline(conn, one.ticket, [Kind.AUDIT_JUDGED])
+    told = _given(conn, [one.ticket]).get(one.id, ())
     return _made(drawn, one, told, _erased(conn, [one.ticket]).get(one.ticket), now)
 
 
-def _made(drawn: Draw, one: Audit, told: Iterable[Event], erased: datetime | None, now: datetime) -> Standing:
-    given = tuple(_verdict(e) for e in told if e.head["audit"] == one.id)
+def _made(drawn: Draw, one: Audit, told: Sequence[Verdict], erased: datetime | None, now: datetime) -> Standing:
+    given = tuple(told)
     return Standing(one, drawn, given, erased is not None, _settled_at(one.wanted, given, erased, now))
 
 
@@ -214,16 +229,15 @@ def _settled_at(wanted: int, given: Sequence[Verdict], erased: datetime | None, 
     return alone_from if now >= alone_from else None
 
 
-def _verdict(event: Event) -> Verdict:
-    words = event.body.json() if event.body else None
+def _verdict(seq: int, by: str, at: datetime, head: Mapping[str, Any], words: str | None) -> Verdict:
     return Verdict(
-        seq=event.seq,
-        by=event.actor,
-        at=event.at,
-        escalate=event.head["escalate"] is True,
-        triggers=tuple(Trigger(t) for t in event.head["triggers"]),
-        fault=Fault(event.head["fault"]),
-        note=words["note"] if words else None,
+        seq=seq,
+        by=by,
+        at=at,
+        escalate=head["escalate"] is True,
+        triggers=tuple(Trigger(t) for t in head["triggers"]),
+        fault=Fault(head["fault"]),
+        note=None if words is None else str(json.loads(words)["note"]),
     )
 
 

@@ -129,6 +129,13 @@ def test_erasure_takes_nothing_out_of_the_frame(scene: Scene) -> None:
     assert frame(scene) == before
 
 
+def test_a_ticket_that_was_erased_within_its_week_stays_in_the_frame(scene: Scene) -> None:
+    answered(scene, "T1", ("billing",))
+    scene.people.erase("T1", scene.sign())
+    week_over(scene)
+    assert list(frame(scene)) == ["T1"]
+
+
 def test_a_span_finds_its_events_by_halving_at_every_moment(scene: Scene) -> None:
     for number in range(9):
         scene.receive(f"T{number}")

@@ -88,6 +88,14 @@ def test_a_seed_that_nobody_named_is_recorded_and_repeats_the_sample(scene: Scen
     assert again is not None and again.audits == made.audits
 
 
+def test_nobody_draws_without_a_name(scene: Scene) -> None:
+    answered(scene, "T1")
+    week_over(scene)
+    with pytest.raises(Unsigned, match="who draws it"):
+        draw_week(scene.store, WEEK, " ")
+    assert scene.history.house_timeline() == ()
+
+
 def test_a_week_that_is_not_over_cannot_be_drawn(scene: Scene) -> None:
     answered(scene, "T1")
     with pytest.raises(CannotDraw, match="is over on 2026-11-09"):
