@@ -23,6 +23,8 @@ One store, and one object for each actor. What an actor may not do has no method
                                       drafts, counts
     History(store)                    reads for everybody: timeline, house_timeline, thread, ticket, register,
                                       refusals, deliveries, tickets, halts
+    audits                            a weekly sample of tickets that no person had: draw_week, judge, audit_misses
+    review_calendar                   what people look at again and again: due, open_review, close_review
     verification.verify(store)        whether the record is whole; takeover.take_over(store, sign) answers for it
 
 Every event is sealed into a keyed chain (``chain``, ``sealing``); key and anchor stand outside the database
