@@ -15,9 +15,12 @@ from typing import TextIO
 from agent.release_in_force import release_view
 from desk.channels import Channel
 from desk.channels.console import ConsoleChannel
-from desk.channels.credential import ChannelCredential
+from desk.channels.credential import ENV_NAME, ChannelCredential
 from desk.channels.eml import EmlChannel
-from desk.errors import Rejected
+from desk.channels.journal import Journal
+from desk.channels.message_ids import open_message_ids, well_formed
+from desk.channels.smtp import Server, SmtpChannel
+from desk.errors import Rejected, SettingsError
 from desk.settings import Settings
 from guards.gate import Piece, Refusal
 from guards.policy import Release
@@ -84,13 +87,14 @@ class PostRoom:
     def _deliver(self, reply_key: str) -> Delivery | None:
         # Read before the letter is begun: an error here leaves it waiting, not half-way.
         ticket = self._history.ticket(self._ledger.delivery(reply_key).letter.ticket)
+        threading = threading_for(self._history, ticket.id)
         going = self._ledger.begin(reply_key, self._view())
         if isinstance(going, Refusal):
             return None if going.rule == "state" else self._ledger.delivery(reply_key)
-        self._record(self._hand_over(going, ticket))
+        self._record(self._hand_over(going, ticket, threading))
         return self._ledger.delivery(reply_key)
 
-    def _hand_over(self, going: Sending, ticket: TicketRecord) -> Callable[[], None]:
+    def _hand_over(self, going: Sending, ticket: TicketRecord, threading: Mapping[str, str]) -> Callable[[], None]:
         """Gives the letter to the channel, once, and returns what is to be recorded of it."""
         try:
             ref = self._channel.deliver(
@@ -98,7 +102,7 @@ class PostRoom:
                 recipient=going.letter.recipient,
                 subject=subject_for(ticket),
                 body=going.body.decode("utf-8"),
-                headers=headers_for(going.letter.piece),
+                headers={**headers_for(going.letter.piece), **threading},
             )
         except Rejected as error:
             return partial(self._ledger.failed, going.reply_key, str(error))
@@ -129,9 +133,33 @@ def channel_for(settings: Settings, env: MutableMapping[str, str], stream: TextI
     credential = ChannelCredential.take(env)
     match settings.channel:
         case "eml":
-            return EmlChannel(settings.outbox, settings.sender, credential=credential)
+            # Only where answers can come back are Message-IDs needed that nobody can guess.
+            ids = open_message_ids(settings.mail_key_file) if settings.imap else None
+            return EmlChannel(settings.outbox, settings.sender, credential=credential, ids=ids)
+        case "smtp":
+            return _smtp_channel(settings, credential)
         case "console":
             return ConsoleChannel(stream)
+
+
+def _smtp_channel(settings: Settings, credential: ChannelCredential | None) -> SmtpChannel:
+    to = settings.smtp
+    assert to is not None
+    if to.username and credential is None:
+        raise SettingsError(
+            f"{settings.file}: channel.username is {to.username!r}, and {ENV_NAME} is not in the environment. Set it to "
+            "that user's password, or remove the username."
+        )
+    if credential is not None and not to.username:
+        raise SettingsError(
+            f"{settings.file}: {ENV_NAME} is set, and there is no channel.username to log in with. Add the one, or unset "
+            "the other."
+        )
+    server = Server(to.host, to.port, to.security, to.username, to.trust())
+    journal = Journal(settings.own_folder / "letters")
+    return SmtpChannel(
+        server, settings.sender, open_message_ids(settings.mail_key_file), journal, credential=credential
+    )
 
 
 def forget_secret(env: MutableMapping[str, str]) -> None:
@@ -158,3 +186,16 @@ def subject_for(ticket: TicketRecord) -> str:
 def headers_for(piece: Piece) -> Mapping[str, str]:
     """Says of a text that no person wrote it or approved it (RFC 3834), so that no other machine answers it."""
     return {} if piece is Piece.APPROVED else {"Auto-Submitted": "auto-replied"}
+
+
+def threading_for(history: History, ticket: str) -> Mapping[str, str]:
+    """What puts a letter under the customer's last mail (RFC 5322): empty where the thread did not come by mail, and
+    where that mail's Message-ID cannot be repeated as it is."""
+    mails = [m.message_id for m in history.thread(ticket) if m.message_id]
+    ours = [d.provider_ref or "" for d in history.deliveries(ticket)]
+    if not mails or not well_formed(mails[-1]):
+        return {}
+    known = dict.fromkeys([*mails[:1], *ours, *mails[1:]])
+    before = [one for one in known if one != mails[-1] and well_formed(one)]
+    # The first and the latest, as RFC 5537 shortens it: a thread's header must not grow for ever.
+    return {"In-Reply-To": mails[-1], "References": " ".join([*before[:1], *before[1:][-8:], mails[-1]])}

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from desk.channels.address import plain_address
 from desk.errors import SettingsError
+from desk.mail_settings import Connection, MailboxSection, Security, connection
 
 FILE_NAME = "lanewise.toml"
 """The name that is looked for, in the given directory and then upwards."""
@@ -51,10 +52,19 @@ class PolicySection(_Part):
 class ChannelSection(_Part):
     """How a text leaves."""
 
-    kind: Literal["console", "eml"] = "console"
+    kind: Literal["console", "eml", "smtp"] = "console"
     outbox: str = "outbox"
     """The folder for ``.eml`` files."""
     sender: Annotated[str, AfterValidator(plain_address)] = "support@lanewise.example"
+    host: str = ""
+    """The SMTP server, for ``smtp``."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """None is the usual one of ``security``."""
+    security: Security = "starttls"
+    username: str = ""
+    """Empty for a server that asks for none. Its password is LANEWISE_CHANNEL_SECRET."""
+    ca_file: str | None = None
+    """The certificates to trust, in place of the machine's own."""
 
 
 class ModelSettings(_Part):
@@ -83,6 +93,7 @@ class _File(_Part):
     company: CompanySection = CompanySection()
     policy: PolicySection = PolicySection()
     channel: ChannelSection = ChannelSection()
+    mailbox: MailboxSection = MailboxSection()
     model: ModelSettings = ModelSettings()
     sign_in: SignInSection = SignInSection()
 
@@ -103,12 +114,27 @@ class Settings(_Part):
     """The company's directory; None is the sandbox company."""
     policy: Path | None
     """The release's file; None is the packaged release."""
-    channel: Literal["console", "eml"]
+    channel: Literal["console", "eml", "smtp"]
     outbox: Path
     sender: str
     """A plain address: exactly one, without a display name."""
     model: ModelSettings
     sign_in: SignInSection = SignInSection()
+    smtp: Connection | None = None
+    """Where letters are handed in; None for another channel."""
+    imap: Connection | None = None
+    """Where the mailbox is; None where none is read."""
+    mailbox: MailboxSection = MailboxSection()
+
+    @property
+    def own_folder(self) -> Path:
+        """Where Lanewise keeps what it writes by itself."""
+        return self.workspace / ".lanewise"
+
+    @property
+    def mail_key_file(self) -> Path:
+        """The key of our own Message-IDs."""
+        return self.own_folder / "mail.key"
 
     @property
     def ledger_file(self) -> Path | None:
@@ -157,7 +183,35 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
         sender=said.channel.sender,
         model=model,
         sign_in=said.sign_in,
+        smtp=_smtp(said.channel, home, found),
+        imap=_imap(said.mailbox, home, found),
+        mailbox=said.mailbox,
     )
+
+
+def _smtp(said: ChannelSection, home: Path, file: Path | None) -> Connection | None:
+    if said.kind != "smtp":
+        return None
+    return connection("smtp", f"{file}: channel", **_server(said, home))
+
+
+def _imap(said: MailboxSection, home: Path, file: Path | None) -> Connection | None:
+    if not said.host:
+        return None
+    if not said.username:
+        raise SettingsError(f"{file}: mailbox.username: it is empty. Name the mailbox's user.")
+    return connection("imap", f"{file}: mailbox", **_server(said, home))
+
+
+def _server(said: ChannelSection | MailboxSection, home: Path) -> dict[str, Any]:
+    ca_file = home / Path(said.ca_file).expanduser() if said.ca_file else None
+    return {
+        "host": said.host,
+        "port": said.port,
+        "security": said.security,
+        "username": said.username,
+        "ca_file": ca_file,
+    }
 
 
 def _read(file: Path) -> _File:
@@ -187,7 +241,7 @@ def _in_words(kind: str, place: tuple[int | str, ...], message: str) -> str:
             # The value is not repeated: an error message ends up in logs.
             return (
                 f"{where}: a secret never stands in this file; remove it and set OPENAI_API_KEY (for the model) or "
-                "LANEWISE_CHANNEL_SECRET (for the channel) in the environment"
+                "LANEWISE_CHANNEL_SECRET (for the channel) or LANEWISE_MAILBOX_PASSWORD (for the mailbox) in the environment"
             )
         known = ", ".join(_known(place[:-1]))
         return f"{where}: this key is not known; remove it or correct its spelling (known here: {known})"

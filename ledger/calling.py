@@ -76,6 +76,21 @@ WHY: Mapping[str, Why] = {
         "Decide whether somebody answers in its place.",
         "whether the stopped text would still fit",
     ),
+    "letter_came_back": Why(
+        "A text of ours came back: a mail system says that it did not reach its address.",
+        "Find out which address reaches the customer, and decide whether somebody writes anew.",
+        "whether the address is still the customer's",
+    ),
+    "automatic_mail": Why(
+        "A mail that a machine wrote came in on this thread; it is recorded, and nothing answers it.",
+        "Read it in the timeline, and decide whether it changes anything.",
+        "whether a person stands behind that mail",
+    ),
+    "too_much_mail": Why(
+        "More mail came from this sender than a person writes; it is recorded, and nothing answers it.",
+        "Find out whether two machines answer each other, and decide who writes to the sender.",
+        "whether a person stands behind that mail",
+    ),
     "record_taken_over": Why(
         "The record was taken over from a copy: what waited in it was stopped, because it may have been done already.",
         "Find out whether it was done after the copy was made, and do it anew where it was not.",

@@ -72,6 +72,7 @@ class Kind(StrEnum):
     EVENT_FAILED = "event_failed"
     EVENT_GIVEN_UP = "event_given_up"
     RECORD_SEALED = "record_sealed"
+    MAIL_NOTED = "mail_noted"
     CHANGE_STARTED = "change_started"
     CHANGE_DONE = "change_done"
     CHANGE_FAILED = "change_failed"

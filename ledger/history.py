@@ -15,7 +15,7 @@ from ledger import events, register
 from ledger.changes import Change, changes_of
 from ledger.errors import UnknownTicket
 from ledger.events import HOUSE, Event, Kind, own_key
-from ledger.letters import Delivery, DeliveryState, deliveries_of
+from ledger.letters import Delivery, DeliveryState, deliveries_of, sent_as
 from ledger.moment import Halt, halts_now
 from ledger.register import Register
 from ledger.store import Store
@@ -67,6 +67,8 @@ class Message:
     erased: bool = False
     context: object = None
     """What came with it about the account, plain JSON."""
+    message_id: str = ""
+    """The Message-ID of a customer's mail; empty where it came another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,22 @@ class History:
         """The halts in force."""
         with self._store.read() as conn:
             return halts_now(conn)
+
+    def letter_sent_as(self, provider_ref: str) -> Delivery | None:
+        """The letter that a channel gave this reference; None where there is none."""
+        with self._store.read() as conn:
+            return sent_as(conn, provider_ref)
+
+    def holds(self, ticket: str, key: str) -> bool:
+        """True where an event of that key is on record for the ticket."""
+        with self._store.read() as conn:
+            return events.by_key(conn, ticket, key) is not None
+
+    def opened_since(self, requester_email: str, moment: datetime) -> tuple[str, ...]:
+        """The tickets that this address has opened since a moment, oldest first."""
+        asked = select(tickets.c.id).where(tickets.c.requester_email == requester_email, tickets.c.first_seen >= moment)
+        with self._store.read() as conn:
+            return tuple(conn.execute(asked.order_by(tickets.c.first_seen, tickets.c.id)).scalars())
 
     def tickets(self) -> tuple[str, ...]:
         """All ticket ids, in the order they were first seen."""
@@ -245,6 +263,7 @@ def _from_customer(event: Event) -> Message:
         verified=event.head.get("verified") is True,
         erased=not raw,
         context=raw.get("context"),
+        message_id=str(raw.get("message_id", "")),
     )
 
 

@@ -59,6 +59,21 @@ class IncomingMessage:
     earlier: tuple[Earlier, ...] = ()
     """What was said in the thread before its first message here, oldest first; it is quoted to people and
     assessed, and nothing of it was judged by us."""
+    message_id: str = ""
+    """The mail's own Message-ID, for what an answer refers to; empty where the channel has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotedMail:
+    """A mail that is recorded and that no run is made of: a machine wrote it, or too much came at once."""
+
+    key: str
+    """The mail's own id, unique in its ticket."""
+    why: str
+    """Which sign it was known by: ``auto_submitted``, ``list``, ``too_much`` …"""
+    sender: str
+    subject: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +115,8 @@ class Intake:
         }
         if message.context is not None:
             words["context"] = message.context
+        if message.message_id:
+            words["message_id"] = keepable(message.message_id)
         if message.earlier:
             words["earlier"] = [{"role": e.role, "text": keepable(e.text)} for e in message.earlier]
         head = {
@@ -117,6 +134,28 @@ class Intake:
             else:
                 _same(ticket, key, done.body, words["text"], digest)
         return Received(ticket, key, done.seq, done.first)
+
+    def note(self, ticket: str | None, mail: NotedMail, *, call: bool = False) -> bool:
+        """Records a mail that nothing answers; True the first time. Whoever has the ticket's open review is told; with
+        ``call`` a person is called where nobody is asked just now.
+
+        Without a ticket its words are not kept: they would belong to nobody, and could not be erased. UnknownTicket.
+        """
+        now = self._store.now()
+        words = {"sender": keepable(mail.sender), "subject": keepable(mail.subject), "text": keepable(mail.text)}
+        entry = Entry(Kind.MAIL_NOTED, own_key(f"mail/{mail.key}"), {"why": mail.why}, words if ticket else None)
+        with self._store.write(durable=True) as conn:
+            if ticket is not None:
+                register.current(conn, ticket)
+            done = append(conn, ticket or HOUSE, entry, at=now, actor="mailbox")
+            if ticket is None or not done.first:
+                return done.first
+            if call:
+                why, review = "too_much_mail", self._store.new_id()
+                reviews.call_a_person(conn, ticket, why, review_id=review, cause=done.seq, at=now)
+            else:
+                reviews.tell_a_person(conn, ticket, "automatic_mail", cause=done.seq, at=now)
+        return True
 
     def close(self, ticket: str, key: str) -> Received:
         """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket."""

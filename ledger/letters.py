@@ -111,6 +111,12 @@ def in_state(conn: Connection, state: DeliveryState) -> tuple[Delivery, ...]:
     return tuple(_delivery(row) for row in rows)
 
 
+def sent_as(conn: Connection, provider_ref: str) -> Delivery | None:
+    """The letter that a channel gave this reference."""
+    row = conn.execute(_SELECT.where(outbox.c.provider_ref == provider_ref)).first()
+    return None if row is None else _delivery(row)
+
+
 def put(
     conn: Connection,
     letter: Letter,

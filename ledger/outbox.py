@@ -116,6 +116,23 @@ class PostLedger:
         with self._store.write(durable=True) as conn:
             self._end(conn, reply_key, DeliveryState.UNKNOWN, Kind.DELIVERY_UNKNOWN, error)
 
+    def came_back(self, reply_key: str, error: str) -> bool:
+        """A mail system says that a letter did not arrive; a person is called. True where that was news.
+
+        A report is only said, and may be forged by whoever has the letter: from now on nobody knows whether it
+        arrived, and what the customer may have read stays in sight. UnknownLetter; nothing where it never left.
+        """
+        now = self._store.now()
+        with self._store.write(durable=True) as conn:
+            held = letters.get(conn, reply_key)
+            if held.state not in (DeliveryState.SENT, DeliveryState.SENDING, DeliveryState.UNKNOWN):
+                return False
+            told = self._told(conn, held, Kind.DELIVERY_UNKNOWN, "came_back", now, error)
+            if told.first:
+                letters.move(conn, reply_key, DeliveryState.UNKNOWN, now)
+                self._call(conn, held, "letter_came_back", told.seq, now)
+            return told.first
+
     def recover(self, older_than: timedelta = timedelta(0)) -> tuple[str, ...]:
         """After a crash: each letter that was left in ``sending`` so long becomes unknown. Returns their reply keys.
 

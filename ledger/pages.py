@@ -45,6 +45,7 @@ _TELLING: Mapping[Kind, tuple[str, ...]] = {
     Kind.DELIVERED: ("piece", "reply_key"),
     Kind.DELIVERY_FAILED: ("piece", "error", "reply_key"),
     Kind.DELIVERY_UNKNOWN: ("piece", "error", "reply_key"),
+    Kind.MAIL_NOTED: ("why",),
     Kind.CHANGE_STARTED: ("action", "approved_by"),
     Kind.CHANGE_DONE: ("action", "approved_by"),
     Kind.CHANGE_FAILED: ("action", "error", "approved_by"),

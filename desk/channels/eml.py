@@ -10,6 +10,7 @@ import os
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.headerregistry import Address
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from desk.channels.address import plain_address
 from desk.channels.credential import ChannelCredential
+from desk.channels.message_ids import MessageIds, well_formed
 from desk.errors import Rejected
 
 SEAL_HEADER = "Lanewise-Seal"
@@ -28,6 +30,8 @@ SUBJECT_LIMIT = 150
 
 _ALLOWED_HEADERS = {"Auto-Submitted": frozenset({"auto-generated", "auto-replied"})}
 """The extra headers a caller may set, each with every value it may have (RFC 3834). All others are ours alone."""
+_THREADING = frozenset({"In-Reply-To", "References"})
+"""Those that hold well-formed Message-IDs and nothing else."""
 _MAIL = policy.SMTP.clone(raise_on_defect=False)
 
 
@@ -42,12 +46,15 @@ class EmlChannel:
         sender: str,
         *,
         credential: ChannelCredential | None = None,
+        ids: MessageIds | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """``sender`` must be a plain address (ValueError). The folder is created when the first letter is written."""
+        """``sender`` must be a plain address (ValueError). The folder is created when the first letter is written.
+        With ``ids`` a mailbox can tell an answer to the letter from a stranger's mail."""
         self._folder = folder
         self._sender = plain_address(sender)
         self._credential = credential
+        self._ids = ids
         self._clock = clock
 
     def deliver(self, reply_key: str, *, recipient: str, subject: str, body: str, headers: Mapping[str, str]) -> str:
@@ -58,7 +65,8 @@ class EmlChannel:
         written as mail, the folder takes no file, or the key's file holds another letter.
         """
         name = hashlib.sha256(reply_key.encode("utf-8", errors="surrogatepass")).hexdigest()
-        message_id = f"<{name[:40]}@{self._sender.partition('@')[2]}>"
+        domain = self._sender.partition("@")[2]
+        message_id = self._ids.of(reply_key, domain) if self._ids else f"<{name[:40]}@{domain}>"
         raw = self._letter(message_id, recipient, subject, body, headers)
         target = self._folder / f"{name}.eml"
         if not self._write_new(target, raw):
@@ -91,29 +99,56 @@ class EmlChannel:
 
     def _letter(self, message_id: str, recipient: str, subject: str, body: str, headers: Mapping[str, str]) -> bytes:
         try:
-            to = Address(addr_spec=plain_address(recipient))
+            to = plain_address(recipient)
         except ValueError as error:
             raise Rejected("the recipient is not one plain e-mail address") from error
-        for header, value in headers.items():
-            if value not in _ALLOWED_HEADERS.get(header, ()):
-                raise Rejected("a header, or its value, is not one that a letter may have")
-        line = one_line(subject)
-        message = EmailMessage(policy=_MAIL)
-        message["Message-ID"] = message_id
-        message["Date"] = format_datetime(self._clock())
-        message["From"] = Address(addr_spec=self._sender)
-        message["To"] = to
-        message["Subject"] = line
-        for header, value in headers.items():
-            message[header] = value
+        sealed = None
         if self._credential is not None:
-            message[SEAL_HEADER] = self._credential.seal(message_id, recipient, line, body)
-        message["MIME-Version"] = "1.0"
-        message["Content-Type"] = "text/plain; charset=utf-8"
-        try:
-            return _with_words(message, body.encode("utf-8"))
-        except UnicodeEncodeError as error:
-            raise Rejected("the words hold a lone surrogate, which no mail can carry") from error
+            sealed = self._credential.seal(message_id, to, one_line(subject), body)
+        return compose(Head(message_id, self._clock(), self._sender, to, subject, headers, sealed), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above a letter's words."""
+
+    message_id: str
+    date: datetime
+    sender: str
+    recipient: str
+    """One checked address, as mail carries it."""
+    subject: str
+    headers: Mapping[str, str]
+    """What the caller adds."""
+    seal: str | None = None
+
+
+def compose(head: Head, body: str) -> bytes:
+    """The letter's bytes: RFC 5322, lines ended by CRLF, 7 bits but for an address beyond ASCII. ``Rejected`` for a
+    header that a letter may not have, and for words that cannot be written."""
+    for header, value in head.headers.items():
+        threads = header in _THREADING and all(well_formed(one) for one in value.split(" "))
+        if not threads and value not in _ALLOWED_HEADERS.get(header, ()):
+            raise Rejected("a header, or its value, is not one that a letter may have")
+    message = EmailMessage(policy=_MAIL if head.recipient.isascii() else _MAIL.clone(utf8=True))
+    message["Message-ID"] = head.message_id
+    message["Date"] = format_datetime(head.date)
+    message["From"] = Address(addr_spec=head.sender)
+    message["To"] = Address(addr_spec=head.recipient)
+    message["Subject"] = one_line(head.subject)
+    for header, value in head.headers.items():
+        if header not in _THREADING:
+            message[header] = value
+    if head.seal is not None:
+        message[SEAL_HEADER] = head.seal
+    message["MIME-Version"] = "1.0"
+    message["Content-Type"] = "text/plain; charset=utf-8"
+    # Written by hand: the library folds a long Message-ID into an encoded word, which no mail program reads as one.
+    threading = "".join(f"{h}: " + v.replace(" ", "\r\n ") + "\r\n" for h, v in head.headers.items() if h in _THREADING)
+    try:
+        return threading.encode("ascii") + _with_words(message, body.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise Rejected("the words hold a lone surrogate, which no mail can carry") from error
 
 
 def one_line(subject: str) -> str:

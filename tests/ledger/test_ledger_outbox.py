@@ -391,7 +391,7 @@ def test_a_letter_cannot_take_a_step_that_is_not_its_next(scene: Scene) -> None:
 
 def test_the_post_room_has_exactly_these_hands() -> None:
     assert {n for n in dir(PostLedger) if not n.startswith("_")} == {
-        *("waiting", "delivery", "unknowns", "in_hand", "begin", "sent", "failed", "unknown", "recover"),
+        *("waiting", "delivery", "unknowns", "in_hand", "begin", "sent", "failed", "unknown", "came_back", "recover"),
     }
 
 
