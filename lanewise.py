@@ -11,6 +11,7 @@ import typer
 
 from desk import commands_serving
 from desk.commands_audit import audit_app, review_app
+from desk.mail_command import mail_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ policy_app = typer.Typer(help="Policy releases: check one before it is adopted."
 app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(review_app, name="review")
+app.add_typer(mail_app)
 
 Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
 HERE = Path()

@@ -15,6 +15,7 @@ from desk import decisions
 from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused
+from desk.mailbox.attachments import Attachments
 from desk.ordering import end_action, order_change, read_levels, will_run
 from desk.proposing import forget_proposals
 from desk.records import Records
@@ -157,6 +158,7 @@ def erase(records: Records, ticket: str, by: str, reason: str, tell: Tell) -> in
         tell(f"Deleted: {file}, a case that was proposed from this ticket.")
     for file in taken:
         tell(f"Yours to delete: {file}, a case that was made from this ticket.")
+    Attachments(records.settings.workspace, 0).forget(ticket)
     tell(
         visible(
             f"Erased: every word and address of ticket {ticket}, by {by}. What happened to it stays in the ledger; "

@@ -36,7 +36,7 @@ _RECOVER_SECONDS = 60.0
 def stay(records: Records, channel: Channel, tell: Tell, every: float) -> int:
     """The post room as a process of its own: delivers what may leave, and carries out what people ordered, until
     SIGINT or SIGTERM; the letter in hand is finished first. Returns 0."""
-    with _told_to_stop() as stop:
+    with told_to_stop() as stop:
         tell(f"The post room is open: it looks every {every:g} s. Stop it by SIGINT or SIGTERM.")
         sent = keep_posting(records, channel, tell, stop, lambda: stop.wait(every))
     tell(f"The post room is closed: {counted(sent, 'letter')} left by it.")
@@ -108,7 +108,7 @@ def _recover(records: Records, room: PostRoom, changes: ChangeRoom | None, tell:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
+def told_to_stop() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set. A handler interrupts nothing: what is being done is done to its end."""
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -85,6 +85,21 @@ def read_mail(raw: bytes, place: Place) -> Mail:
     return mail
 
 
+def files_of(raw: bytes) -> tuple[tuple[str, bytes], ...]:
+    """What came along with a mail: the names that ``read_mail`` gives, in its order, each with its bytes, unopened."""
+    body = _Body()
+    body.read(message_from_bytes(raw, policy=policy.compat32))
+    return tuple((name, _bytes_of(part)) for name, part in body.files)
+
+
+def _bytes_of(part: Part) -> bytes:
+    inner = part.get_payload()
+    if part.is_multipart() and isinstance(inner, list):
+        return b"".join(one.as_bytes() for one in inner if isinstance(one, Part))
+    raw = part.get_payload(decode=True)
+    return raw if isinstance(raw, bytes) else str(inner).encode("utf-8", errors="replace")
+
+
 def tickets_of(mails: Iterator[tuple[Place, Mail]]) -> Iterator[tuple[Place, Ticket | BadRecord]]:
     """The mails as tickets, one a thread, in the order of each thread's first mail."""
     threads: dict[str, list[tuple[Place, Mail]]] = {}
@@ -133,18 +148,19 @@ class _Body:
     """Takes a mail's parts apart: the words, and the names of what was not read."""
 
     def __init__(self) -> None:
-        self._attachments: list[str] = []
+        self.files: list[tuple[str, Part]] = []
+        """Name and part of what was not read."""
         self._notes: list[str] = []
 
     def read(self, mail: Part) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         text = self._part(mail)
-        return mark_quotes(text.strip()), tuple(self._attachments), tuple(dict.fromkeys(self._notes))
+        return mark_quotes(text.strip()), tuple(name for name, _ in self.files), tuple(dict.fromkeys(self._notes))
 
     def _part(self, part: Part) -> str:
         kind = part.get_content_type()
         name = clean(str(part.get_filename() or "")).strip()
         if kind == "message/rfc822":
-            self._attachments.append(name or "a forwarded mail")
+            self.files.append((name or "a forwarded mail", part))
             return ""
         children = part.get_payload()
         if part.is_multipart() and isinstance(children, list):
@@ -155,7 +171,7 @@ class _Body:
             return "\n\n".join(t for _, t in texts if t.strip())
         disposition = str(part.get("Content-Disposition", "")).strip().casefold()
         if name or disposition.startswith("attachment") or not kind.startswith("text/"):
-            self._attachments.append(name or f"unnamed {kind}")
+            self.files.append((name or f"unnamed {kind}", part))
             return ""
         text = self._decoded(part)
         if kind != "text/html":
