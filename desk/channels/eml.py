@@ -134,7 +134,8 @@ def compose(head: Head, body: str) -> bytes:
     message["Message-ID"] = head.message_id
     message["Date"] = format_datetime(head.date)
     message["From"] = Address(addr_spec=head.sender)
-    message["To"] = Address(addr_spec=head.recipient)
+    local, _, domain = head.recipient.rpartition("@")
+    message["To"] = Address(username=local, domain=domain)  # the library's own reading of an address knows ASCII only
     message["Subject"] = one_line(head.subject)
     for header, value in head.headers.items():
         if header not in _THREADING:

@@ -231,7 +231,7 @@ def smtp_house(
 
     def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         right = isinstance(data, LoginPassword) and data.password == login.encode()
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=right)
 
     context = certificates.server() if certificates else None
 
@@ -241,7 +241,7 @@ def smtp_house(
             hostname="localhost",
             tls_context=None if tls else context,
             authenticator=authenticate if login else None,
-            auth_required=bool(login),
+            auth_required=bool(login) and not tls,
             auth_require_tls=not tls,
             enable_SMTPUTF8=wide,
             loop=asyncio.get_running_loop(),
