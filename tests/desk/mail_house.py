@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from imapclient import IMAPClient
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPService
+from pysasl.hashing import BuiltinHash
 
 USER, PASSWORD = "support@team.example", "a made-up password of the mailbox"
 
@@ -132,7 +133,7 @@ async def _imap(stack: AsyncExitStack, certificates: Certificates | None) -> int
         words += ["--no-tls"]
     args = parser.parse_args([*words, "dict", "--demo-user", USER, "--demo-password", PASSWORD])
     args.debug, args.passlib_cfg, args.skip_services, args.proxy_protocol = False, None, [], None
-    backend, config = await DictBackend.init(args)
+    backend, config = await DictBackend.init(args, hash_context=BuiltinHash(rounds=1), invalid_user_sleep=0.0)
     config.apply_context()
     await backend.start(stack)
     await IMAPService(backend, config).start(stack)
