@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from agent import model
 from desk import settings
 from desk.channels.credential import ENV_NAME
+from desk.mailbox import password
 from guards import policy
 from guards.triggers import Boundary, Trigger
 from tools.ticket import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
-OPERATORS = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+OPERATORS = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("operators.md", "mail.md"))
 CODE = set(re.findall(r"`([^`\n]+)`", POLICY))
 """What stands between backticks."""
 
@@ -59,7 +60,7 @@ def test_every_setting_is_explained_to_operators() -> None:
 
 
 def test_every_variable_of_the_environment_is_explained_to_operators() -> None:
-    read = set(re.findall(r'env\.get\("([A-Z_]+)"', inspect.getsource(model))) | {ENV_NAME}
+    read = set(re.findall(r'env\.get\("([A-Z_]+)"', inspect.getsource(model))) | {ENV_NAME, password.ENV_NAME}
     read |= set(re.findall(r'"((?:OPENAI|LANEWISE)_[A-Z_]+)"', inspect.getsource(model) + inspect.getsource(settings)))
     assert {"OPENAI_API_KEY", "LANEWISE_MODEL"} <= read
     assert sorted(name for name in read if f"| `{name}` |" not in OPERATORS) == []

@@ -26,6 +26,8 @@ from agent.wiring import build_steps
 from desk.channels.console import ConsoleChannel
 from desk.channels.credential import ChannelCredential
 from desk.channels.eml import EmlChannel
+from desk.channels.smtp import SmtpChannel
+from desk.mailbox.password import MailboxPassword
 from desk.post import PostRoom
 from guards.policy import Release
 from ledger.history import History
@@ -36,8 +38,11 @@ from ledger.store import Store
 
 ROOMS = ("guards", "prompts", "ledger", "tools", "agent", "desk", "evals", "lanewise")
 SECRET = "walk-4912841-seal"
-FORBIDDEN = (ChannelCredential, EmlChannel, ConsoleChannel, PostRoom, PostLedger, PeopleLedger, Intake)
-"""What reaches a customer, lets a letter go, lowers a lane, or files a message in a customer's name."""
+FORBIDDEN = (
+    *(ChannelCredential, EmlChannel, ConsoleChannel, SmtpChannel, PostRoom, PostLedger, PeopleLedger, Intake),
+    MailboxPassword,
+)
+"""What reaches a customer, lets a letter go, lowers a lane, files a message in a customer's name, or opens the mailbox."""
 OPAQUE = (types.FrameType, types.TracebackType, types.BuiltinFunctionType, str, bytes, int, float, bool, type(None))
 
 
