@@ -11,7 +11,7 @@ import typer
 
 from desk import commands_serving
 from desk.commands_audit import audit_app, review_app
-from desk.mail_command import mail_app
+from desk.commands_mail import mail_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
