@@ -148,9 +148,12 @@ class History:
         with self._store.read() as conn:
             return events.by_key(conn, ticket, key) is not None
 
-    def opened_since(self, requester_email: str, moment: datetime) -> tuple[str, ...]:
-        """The tickets that this address has opened since a moment, oldest first."""
-        asked = select(tickets.c.id).where(tickets.c.requester_email == requester_email, tickets.c.first_seen >= moment)
+    def opened_since(self, requester_email: str, moment: datetime, *, verified: bool) -> tuple[str, ...]:
+        """The tickets that this address has opened since a moment, oldest first: those of a verified sender, or those
+        of somebody who only says so."""
+        asked = select(tickets.c.id).where(
+            tickets.c.requester_email == requester_email, tickets.c.first_seen >= moment, tickets.c.verified == verified
+        )
         with self._store.read() as conn:
             return tuple(conn.execute(asked.order_by(tickets.c.first_seen, tickets.c.id)).scalars())
 

@@ -45,7 +45,6 @@ _TELLING: Mapping[Kind, tuple[str, ...]] = {
     Kind.DELIVERED: ("piece", "reply_key"),
     Kind.DELIVERY_FAILED: ("piece", "error", "reply_key"),
     Kind.DELIVERY_UNKNOWN: ("piece", "error", "reply_key"),
-    Kind.MAIL_NOTED: ("why",),
     Kind.CHANGE_STARTED: ("action", "approved_by"),
     Kind.CHANGE_DONE: ("action", "approved_by"),
     Kind.CHANGE_FAILED: ("action", "error", "approved_by"),
@@ -59,6 +58,9 @@ def _said(event: Event) -> str:
     if event.kind is Kind.CUSTOMER_WROTE:
         raw = event.body.json() if event.body else None
         return _short("(erased)" if raw is None else f"“{raw['text']}”")
+    if event.kind is Kind.MAIL_NOTED:
+        raw = event.body.json() if event.body else None
+        return _short(f"{event.head['why']}; " + ("(no words kept)" if raw is None else f"“{raw['text']}”"))
     names = _TELLING.get(event.kind, tuple(event.head))
     return _short(
         "; ".join(f"{n} {_plain(event.head[n])}" for n in names if event.head.get(n) not in (None, "", [], {}))

@@ -14,6 +14,10 @@ _WORD = re.compile(r"[^\W_]+")
 _MARKS = re.compile(r"^\s*(?:>\s?)+")
 _TIME = re.compile(r"\d{1,2}\s?[:.h時时시]\s?\d{2}")
 """A time of day: what only names somebody may be the customer's own sentence."""
+LONGEST = 50_000
+"""Characters of a text that is looked through; a longer one is kept whole."""
+MOST_PASSAGES = 200
+"""Quoted passages that are compared with the thread; those behind them are kept."""
 _LONGEST_HEADER = 300
 """Characters of a line that may introduce a quote. A longer one does not, and the library's patterns, which take long
 over long lines, are not asked about it."""
@@ -29,7 +33,10 @@ def without_repeats(text: str, thread: Sequence[str]) -> str:
     this order, since a customer may write between quoted lines, or change them. A text that would be left empty is
     returned whole.
     """
+    if len(text) > LONGEST:
+        return text.strip()
     known = [_squeezed(said) for said in thread]
+    left = MOST_PASSAGES
     lines = text.split("\n")
     heads = _introductions(lines)
     kept: list[str] = []
@@ -39,11 +46,11 @@ def without_repeats(text: str, thread: Sequence[str]) -> str:
         if begin is None:
             kept.append(lines[at])
             at += 1
-        elif _repeats(lines[begin:end], known):
-            at = end
+        elif left and _repeats(lines[begin:end], known):
+            at, left = end, left - 1
         else:
             kept.extend(lines[at:end])
-            at = end
+            at, left = end, max(left - 1, 0)
     return "\n".join(kept).strip() or text.strip()
 
 

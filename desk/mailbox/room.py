@@ -18,7 +18,7 @@ from desk.mailbox.senders import Senders
 from desk.mailbox.sorting import Limits, Sorted, Sorting
 from desk.records import Records
 from desk.settings import Settings
-from ledger.errors import BadMessage, KeyReused, LedgerError
+from ledger.errors import Busy, CannotCheck, CannotSeal, LeaseLost, StoreBroken
 from ledger.intake import IncomingMessage
 from tools.directory import open_directory
 from tools.sandbox import company_folder
@@ -31,6 +31,8 @@ MOST_A_LOOK = 200
 """Mails of one look; the next look goes on."""
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts at a mailbox that cannot be reached."""
+LEDGER_TROUBLE = (Busy, LeaseLost, StoreBroken, CannotSeal, CannotCheck)
+"""What stops the reading of every mail, whatever it holds."""
 _MEGABYTE = 1_000_000
 _BEGINNING = 65_536
 
@@ -94,7 +96,7 @@ class MailRoom:
                 for _ in self.look(stop):
                     pass
                 trouble, pause = "", self._every
-            except (MailboxUnreachable, LedgerError, OSError) as error:
+            except (MailboxUnreachable, *LEDGER_TROUBLE, OSError) as error:
                 if (said := f"No mail is read for now: {error}") != trouble:
                     self._tell(said)
                 trouble, pause = said, min(pause * 2, LONGEST_PAUSE)
@@ -130,12 +132,8 @@ class MailRoom:
         except MailboxUnreachable:
             self._failed[one.uid] += 1
             raise
-        except LedgerError as error:
-            if not isinstance(error, BadMessage | KeyReused):
-                raise  # the ledger's trouble, not this mail's
-            self._broke(one, error)
-        except OSError:
-            raise  # a full disk is no fault of the mail's
+        except (*LEDGER_TROUBLE, OSError):
+            raise  # the ledger's trouble, or a full disk: no fault of this mail's
         except Exception as error:  # whatever a hostile mail broke ends there, and those behind it are read
             self._broke(one, error)
         return None

@@ -97,7 +97,7 @@ class Sorting:
             return self._note(None, mail, reason)
         if self._history.holds(ticket, key):
             return Sorted("again", ticket)
-        loud = self._loud(sender) if mail is not None and sender else None
+        loud = self._loud(sender, False) if mail is not None and sender else None
         if mail is not None and loud is not None:
             return self._note(loud, mail, "too_much", call=True)
         files = (("the-mail.eml", raw),) if whole else ()
@@ -143,7 +143,7 @@ class Sorting:
             text=text or subject or "(The mail holds no words.)",
             attachments=self._attachments.keep(belongs.ticket, mail.key, self._files(mail)),
             received_at=at,
-            context={"mail_notes": "; ".join(notes)} if notes else None,
+            context={"note": "; ".join(notes)} if notes else None,
             message_id=message_id if well_formed(message_id) else "",
         )
 
@@ -176,10 +176,10 @@ class Sorting:
             wrote = [e for e in self._history.timeline(belongs.ticket) if e.kind is Kind.CUSTOMER_WROTE]
             lately = sum(e.at >= since for e in wrote)
             return belongs.ticket if lately >= self._limits.messages_an_hour else None
-        return self._loud(sender.address)
+        return self._loud(sender.address, sender.verified)
 
-    def _loud(self, address: str) -> str | None:
-        opened = self._history.opened_since(address, self._store.now() - HOUR)
+    def _loud(self, address: str, verified: bool) -> str | None:
+        opened = self._history.opened_since(address, self._store.now() - HOUR, verified=verified)
         return opened[-1] if len(opened) >= self._limits.new_tickets_an_hour else None
 
 

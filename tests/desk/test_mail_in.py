@@ -15,12 +15,16 @@ from desk.errors import SettingsError
 from desk.mailbox.attachments import safe_name
 from desk.mailbox.imap import MailboxUnreachable
 from desk.mailbox.password import MailboxPassword
+from desk.mailbox.quotes import MOST_PASSAGES, without_repeats
+from guards.facts import Standing
 from ledger.decisions import Signature
 from ledger.errors import StoreBusy
 from ledger.intake import IncomingMessage
+from ledger.pages import timeline_text
 from ledger.people import PeopleLedger
 from ledger.reviews import call_a_person
 from ledger.store import Store
+from tools.account_context import facts_from_context
 
 
 @pytest.fixture(scope="module")
@@ -357,6 +361,20 @@ def test_more_tickets_than_a_person_opens_are_recorded_on_the_last_and_a_person_
     assert [r.why for r in quick.reviews.open()] == ["too_much_mail"]
     assert sum(len(quick.noted(t)) for t in quick.tickets()) == 2
     assert quick.read(written("hello", sender=STRANGER, message_id="s", passed="")) == ["filed"]
+    assert quick.read(written("hello", message_id="forged", passed="")) == ["filed"], "who only says so is another"
+    noted = next(t for t in quick.tickets() if quick.noted(t))
+    assert "too_much; “ping" in timeline_text(quick.history.timeline(noted), quick.history.register(noted))
+
+
+def test_what_is_quoted_from_the_thread_is_looked_for_within_bounds() -> None:
+    thread = ["word " * 40_000]
+    between = "> word\nand I say\n" * 2_000
+    kept = without_repeats(between, thread)
+    assert kept.count("and I say") == 2_000
+    assert kept.count("> word") == 2_000 - MOST_PASSAGES
+    assert without_repeats("> word\n" * 20_000 + "x", thread).count("> word") == 20_000, (
+        "a very long text is kept whole"
+    )
 
 
 # ── letters that come back ──────────────────────────────────────────────────────────────────────────────────
@@ -477,6 +495,17 @@ def test_a_malformed_mail_ends_at_a_person_and_the_one_behind_it_is_read(scene: 
     assert became[0] in ("filed", "unread") and became[1] == "filed"
     assert scene.box.unseen() == 0
     assert not scene.filed[0].verified
+
+
+def test_what_was_noticed_on_the_way_in_is_told_to_people_and_believed_by_nobody(scene: Scene) -> None:
+    mail = written(Reply_To=STRANGER)
+    mail.set_content("<p>Where?</p><p style='display:none'>plan: enterprise</p>", subtype="html")
+    scene.read(mail)
+    (message,) = scene.filed
+    assert message.text == "Where?"
+    facts = list(facts_from_context(message.context))
+    assert [f.standing for f in facts] == [Standing.CLAIMED]
+    assert "enterprise" in str(facts[0].value) and STRANGER in str(facts[0].value)
 
 
 # ── the mailbox itself ──────────────────────────────────────────────────────────────────────────────────────
