@@ -17,6 +17,7 @@ from desk.mailbox.imap import MailboxUnreachable
 from desk.mailbox.password import MailboxPassword
 from desk.mailbox.quotes import MOST_PASSAGES, without_repeats
 from guards.facts import Standing
+from ledger.agreement import first_disagreement
 from ledger.decisions import Signature
 from ledger.errors import StoreBusy
 from ledger.intake import IncomingMessage
@@ -406,6 +407,8 @@ def test_a_letter_that_came_back_is_in_doubt_and_a_person_is_called_once(scene: 
     again = scene.review(ticket)
     assert again is not None and again.revision == review.revision
     assert not any(m.certain for m in scene.thread(ticket) if m.role == "assistant")
+    with scene.store.read() as conn:
+        assert first_disagreement(conn) is None, "the record and what is derived from it still agree"
 
 
 def test_a_delay_is_recorded_and_changes_nothing_of_the_letter(scene: Scene) -> None:

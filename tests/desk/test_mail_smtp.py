@@ -16,7 +16,7 @@ from mail_house import Certificates, SmtpHouse, free_port, smtp_house
 from desk.channels.address import mail_address
 from desk.channels.credential import ChannelCredential
 from desk.channels.journal import Journal
-from desk.channels.message_ids import MessageIds, open_message_ids
+from desk.channels.message_ids import MessageIds, looks_ours, open_message_ids
 from desk.channels.smtp import InDoubt, Server, SmtpChannel
 from desk.errors import Rejected, SettingsError
 from desk.post import PostRoom, channel_for
@@ -335,3 +335,23 @@ def test_the_settings_open_the_channel_and_its_secret_leaves_the_environment(tmp
     opened = channel_for(load_settings(tmp_path, {}), env, sys.stdout)
     assert (opened.name, env) == ("smtp", {})
     assert "open sesame" not in repr(opened)
+
+
+def test_mail_files_carry_ids_that_nobody_can_guess_where_answers_can_come_back(tmp_path: Path) -> None:
+    import sys
+
+    box = '[mailbox]\nhost = "imap.team.example"\nusername = "u"\n'
+    for text, ours in ((f'[channel]\nkind = "eml"\n{box}', True), ('[channel]\nkind = "eml"\n', False)):
+        (tmp_path / FILE_NAME).write_text(text)
+        opened = channel_for(load_settings(tmp_path, {}), {}, sys.stdout)
+        ref = opened.deliver(f"r-{ours}", recipient=TO, subject="s", body="w", headers={})
+        assert looks_ours(ref) is ours
+    assert open_message_ids(tmp_path / ".lanewise" / "mail.key").is_of(opened_id(tmp_path), "r-True"), (
+        "the mail room knows it by the same key"
+    )
+
+
+def opened_id(folder: Path) -> str:
+    """The Message-ID of the one mail file that has one of our own form."""
+    found = [message_from_bytes(f.read_bytes())["Message-ID"].strip() for f in (folder / "outbox").glob("*.eml")]
+    return next(one for one in found if looks_ours(one))
