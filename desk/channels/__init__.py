@@ -14,7 +14,7 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """What the record calls it: ``eml``, ``console``."""
+        """What the record calls it: ``smtp``, ``eml``, ``console``."""
 
     def deliver(self, reply_key: str, *, recipient: str, subject: str, body: str, headers: Mapping[str, str]) -> str:
         """Delivers exactly these words to exactly this address, and returns the provider's reference.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from desk.channels.message_ids import open_message_ids
-from desk.errors import SettingsError
+from desk.errors import DeskError, SettingsError
 from desk.mailbox.attachments import Attachments
 from desk.mailbox.imap import Mailbox, MailboxUnreachable, Waiting, open_mailbox
 from desk.mailbox.password import ENV_NAME, MailboxPassword
@@ -96,7 +96,7 @@ class MailRoom:
                 for _ in self.look(stop):
                     pass
                 trouble, pause = "", self._every
-            except (MailboxUnreachable, *LEDGER_TROUBLE, OSError) as error:
+            except (DeskError, *LEDGER_TROUBLE, OSError) as error:
                 if (said := f"No mail is read for now: {error}") != trouble:
                     self._tell(said)
                 trouble, pause = said, min(pause * 2, LONGEST_PAUSE)
