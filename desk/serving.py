@@ -1,7 +1,8 @@
-"""`lanewise serve`: chat, desk and interfaces in one process, with the worker and the post room inside it."""
+"""`lanewise serve`: chat, mail, desk and interface in one process, with the worker and the post room inside it."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import uvicorn
@@ -9,6 +10,7 @@ import uvicorn
 from desk.app import create_app
 from desk.channels import Channel
 from desk.counter import Counter
+from desk.mailbox.room import MailRoom
 from desk.workplace import Workplace
 
 Tell = Callable[[str], None]
@@ -17,6 +19,8 @@ Tell = Callable[[str], None]
 def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell) -> int:
     """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened."""
     counter = Counter(place)
+    over = threading.Event()
+    mail = _mail_room(counter, tell, over)
     tell(f"Lanewise serves http://{host}:{port} (answered by: {place.mode}). Stop it by Ctrl-C.")
     if not counter.accounts.all():
         tell("Nobody may work at the desk yet: make a user with `lanewise user add NAME --role lead`.")
@@ -31,5 +35,22 @@ def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell:
         timeout_graceful_shutdown=10,
     )
     server = uvicorn.Server(config)
-    server.run()
+    try:
+        server.run()
+    finally:
+        over.set()
+        if mail is not None:
+            mail.join(30)
     return 0 if server.started else 1
+
+
+def _mail_room(counter: Counter, tell: Tell, over: threading.Event) -> threading.Thread | None:
+    """Reads the mailbox beside it, where one is named: each mail is filed as any message is. SettingsError."""
+    settings = counter.place.settings
+    if settings.imap is None:
+        return None
+    room = MailRoom(settings, counter.place, counter.receive, accounts=counter.place.systems.accounts, tell=tell)
+    thread = threading.Thread(target=room.run, args=(over,), name="lanewise-mail", daemon=True)
+    thread.start()
+    tell(f"Mail is read from {settings.imap.host}.")
+    return thread
