@@ -125,6 +125,7 @@ def _observe_only(release: str) -> tuple[str, str]:
     version = f"{base}-observe"
     text = _set(release, r"version", f'"{version}"')
     text = _set(text, r"title", '"Observe only: lanes and packets are recorded, nothing leaves by itself"')
+    text = _set(text, r"reason", '"people say first whether they agree with the lanes"')
     text = _set(text, r"phase", '"observe_only"')
     return version, _POLICY_HEAD.format(version=version, base=base) + text
 

@@ -16,6 +16,7 @@ from guards.errors import PolicyError
 from guards.lanes import Consequence, Unit
 from guards.triggers import Boundary, Level, Trigger
 
+_VERSION = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[0-9]+)?(-[a-z0-9-]+)?$"
 LevelWord = Literal["low", "medium", "high"]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Words = Annotated[str, Field(min_length=1, max_length=600)]
@@ -28,6 +29,16 @@ class Phase(StrEnum):
     NARROW = "narrow"
     ASSISTED = "assisted"
     EXPANSION = "expansion"
+
+
+class OwnerGroup(StrEnum):
+    """Who answers for a rule; a change to it needs that group's approval."""
+
+    SUPPORT_LEADERSHIP = "support_leadership"
+    OPERATIONS = "operations"
+    ENGINEERING = "engineering"
+    SECURITY = "security"
+    LEGAL = "legal"
 
 
 class _Part(BaseModel):
@@ -71,6 +82,8 @@ class SignalRule(_Part):
     """Silent on general questions: "how long do refunds take?" asks for no refund (``assess.is_general``)."""
     untrusted: bool = False
     """Also looked for in what else reaches a machine: account notes, articles, quoted mail."""
+    owned_by: OwnerGroup | None = None
+    """Who answers for this one; None leaves it to the release's ``owned_by`` table."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> SignalRule:
@@ -121,6 +134,8 @@ class Family(_Part):
     """Facts that a decision in this family hangs on."""
     tells: tuple[str, ...] = ()
     """Beginnings of names of account facts that a verified requester may be told by the assistant itself."""
+    owned_by: OwnerGroup | None = None
+    """Who answers for this one; None leaves it to the release's ``owned_by`` table."""
 
     @field_validator("text", "otherwise")
     @classmethod
@@ -151,6 +166,7 @@ class CostlyPair(_Part):
     domains: tuple[Slug, Slug]
     why: Words
     boundary: Boundary | None = None
+    owned_by: OwnerGroup | None = None
 
 
 class OwnerRule(_Part):
@@ -166,6 +182,7 @@ class OwnerRule(_Part):
     signals: tuple[str, ...] = ()
     """Any of these signal ids fired."""
     lane: Literal[2, 3] | None = None
+    owned_by: OwnerGroup | None = None
 
 
 class Notice(_Part):
@@ -177,6 +194,7 @@ class Notice(_Part):
     triggers: tuple[Trigger, ...] = ()
     lane: Literal[2, 3] | None = None
     approved_by: Words
+    owned_by: OwnerGroup | None = None
 
 
 class Texts(_Part):
@@ -211,6 +229,23 @@ class Rollout(_Part):
 
     phase: Phase
     autonomous_families: tuple[Slug, ...] = ()
+    family_phase: dict[Slug, Phase] = Field(default_factory=dict)
+    """How far each family has come; where there is such a table, a family that it does not name is observe-only."""
+
+
+class Promotion(_Part):
+    """What a family must show before it may go further. Each bound is exact, at ``confidence``, on the bad side."""
+
+    confidence: float = Field(default=0.95, ge=0.8, lt=1)
+    audited_at_least: int = Field(default=60, ge=1)
+    """This many tickets that never escalated were audited, however good the rest is."""
+    high_risk_miss_at_most: float = Field(default=0.05, gt=0, lt=1)
+    override_at_most: float = Field(default=0.15, gt=0, lt=1)
+    recontact_at_most: float = Field(default=0.25, gt=0, lt=1)
+    useful_at_least: float = Field(default=0.5, gt=0, lt=1)
+    """Share of rated packets that saved time."""
+    agreed_at_least: float = Field(default=0.8, gt=0, lt=1)
+    """Share of tickets where people who had not seen our lane named the same one, or a lower."""
 
 
 class Review(_Part):
@@ -241,13 +276,20 @@ class Assessors(_Part):
 class Release(_Part):
     """One version of the operators' rules."""
 
-    version: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[0-9]+)?(-[a-z0-9-]+)?$")]
+    version: Annotated[str, Field(pattern=_VERSION)]
     title: Words
     owner: Words
     effective: date
+    reason: Annotated[str, Field(max_length=600)] = ""
+    """Why this version came to be; ``propose`` asks for it."""
+    supersedes: Annotated[str, Field(pattern=_VERSION)] | None = None
+    """The version that it was made from."""
+    owned_by: dict[str, OwnerGroup] = Field(default_factory=dict)
+    """Who answers for a section, a trigger or a boundary, by its name; what is not named is as ``policy_owners`` says."""
     several_mediums: int = Field(ge=2, le=6)
     """This many triggers at medium or above give the ticket to a person's ownership."""
     rollout: Rollout
+    promotion: Promotion = Promotion()
     review: Review
     freshness: Freshness
     assessors: Assessors
@@ -287,11 +329,15 @@ class Release(_Part):
         known = {f.id for f in self.family}
         for who, named in (
             ("rollout.autonomous_families", self.rollout.autonomous_families),
+            ("rollout.family_phase", tuple(self.rollout.family_phase)),
             *((f"signal {s.id}", s.families) for s in self.signal),
             *((f"owner_rule {o.queue}", o.families) for o in self.owner_rule),
         ):
             if strange := sorted(set(named) - known):
                 raise ValueError(f"{who} names families that do not exist: {', '.join(strange)}")
+        ownable = {*SECTIONS, *(t.value for t in Trigger), *(b.value for b in Boundary)}
+        if strange := sorted(set(self.owned_by) - ownable):
+            raise ValueError(f"[owned_by] names no section, trigger or boundary: {', '.join(strange)}")
         domains = {f.domain for f in self.family}
         for pair in self.costly_pair:
             if strange := sorted(set(pair.domains) - domains):
@@ -313,6 +359,14 @@ class Release(_Part):
     def family_of(self, family_id: str) -> Family | None:
         """The family of that id."""
         return next((f for f in self.family if f.id == family_id), None)
+
+
+SECTIONS = (
+    *("owner", "several_mediums", "rollout", "promotion", "review", "freshness", "assessors", "owned_by"),
+    *("guidance", "units", "damage", "damage_words", "decision", "consequence"),
+    *("family", "costly_pair", "signal", "owner_rule", "notice", "texts"),
+)
+"""Everything in a release that is a rule; the rest (version, title, date, reason) tells of it."""
 
 
 def _unique(what: str, ids: list[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 from guards.capabilities import TABLE, Effect, Right
 from guards.lanes import Lane, Reason
 from guards.policy import Phase, Release
@@ -9,20 +12,67 @@ from guards.policy import Phase, Release
 _NOTHING_LEAVES = frozenset({Effect.CUSTOMER_TEXT, Effect.CLOSE, Effect.DRAFT})
 
 
+class Ceiling(StrEnum):
+    """The most that roll-out lets the assistant do in one issue family."""
+
+    NOTHING_LEAVES = "nothing_leaves"
+    LANE_2 = "lane_2"
+    """Drafts and packets; no answer without a person."""
+    OPEN = "open"
+    """The table's full row."""
+
+
+_WIDTH = {ceiling: width for width, ceiling in enumerate(Ceiling)}
+NO_HOLDS: Mapping[str, Ceiling] = {}
+
+
+def narrower(one: Ceiling, other: Ceiling) -> Ceiling:
+    """The narrower of two."""
+    return min(one, other, key=_WIDTH.__getitem__)
+
+
+def is_wider(one: Ceiling, than: Ceiling) -> bool:
+    """True where the first allows what the second does not."""
+    return _WIDTH[one] > _WIDTH[than]
+
+
+def ceiling_of(release: Release, family: str) -> Ceiling:
+    """What the release allows in a family; a family that it does not know has earned nothing."""
+    plan = release.rollout
+    watched = family not in plan.family_phase or plan.family_phase[family] is Phase.OBSERVE_ONLY
+    if plan.phase is Phase.OBSERVE_ONLY or (plan.family_phase and watched):
+        return Ceiling.NOTHING_LEAVES
+    return Ceiling.OPEN if family in plan.autonomous_families else Ceiling.LANE_2
+
+
+def for_ticket(release: Release, families: tuple[str, ...], holds: Mapping[str, Ceiling] = NO_HOLDS) -> Release:
+    """The release as it applies to a ticket that touches these families: narrower by its own family phases, and by
+    what the ledger holds families to. It never allows what the release does not."""
+    plan = release.rollout
+    if not plan.family_phase and not holds:
+        return release
+    ceilings = {f: narrower(ceiling_of(release, f), holds.get(f, Ceiling.OPEN)) for f in families}
+    still_open = tuple(
+        f for f in plan.autonomous_families if ceilings.get(f, holds.get(f, Ceiling.OPEN)) is Ceiling.OPEN
+    )
+    phase = Phase.OBSERVE_ONLY if Ceiling.NOTHING_LEAVES in ceilings.values() else plan.phase
+    narrowed = plan.model_copy(update={"phase": phase, "autonomous_families": still_open})
+    return release.model_copy(update={"rollout": narrowed})
+
+
 def family_open(release: Release, families: tuple[str, ...]) -> bool:
     """True where every family touched has earned autonomy; an unknown family has not."""
-    if release.rollout.phase is Phase.OBSERVE_ONLY:
-        return False
-    return bool(families) and set(families) <= set(release.rollout.autonomous_families)
+    return bool(families) and all(ceiling_of(release, f) is Ceiling.OPEN for f in families)
 
 
 def hold(release: Release, families: tuple[str, ...]) -> Reason | None:
     """The reason for holding a routine ticket to lane 2, or None. Observe-only holds rights, not the lane:
     the lane it recommends is what people agree or disagree with."""
-    if release.rollout.phase is Phase.OBSERVE_ONLY or family_open(release, families):
+    shut = [f for f in families if f not in release.rollout.autonomous_families]
+    if release.rollout.phase is Phase.OBSERVE_ONLY or (families and not shut):
         return None
-    shut = [f for f in families if f not in release.rollout.autonomous_families] or ["an unknown family"]
-    words = f"we answer by ourselves only where that has been earned, and not yet in {', '.join(shut)}"
+    where = ", ".join(shut) or "an unknown family"
+    words = f"we answer by ourselves only where that has been earned, and not yet in {where}"
     return Reason("rollout", words, Lane.ASSISTED)
 
 
@@ -36,3 +86,13 @@ def withheld_by_phase(release: Release) -> frozenset[Right]:
 def anything_leaves(release: Release) -> bool:
     """False in observe-only: not even a notice."""
     return release.rollout.phase is not Phase.OBSERVE_ONLY
+
+
+def quiet_families(release: Release) -> frozenset[str]:
+    """The families of the release in which nothing leaves."""
+    return frozenset(f.id for f in release.family if ceiling_of(release, f.id) is Ceiling.NOTHING_LEAVES)
+
+
+def open_families(release: Release) -> frozenset[str]:
+    """The families to which roll-out gives lane 1."""
+    return frozenset(f for f in release.rollout.autonomous_families if ceiling_of(release, f) is Ceiling.OPEN)

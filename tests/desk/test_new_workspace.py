@@ -82,12 +82,12 @@ def test_its_release_is_the_packaged_one_but_only_watches(workspace: Path) -> No
     assert release.version == f"{packaged.version}-observe"
     assert release.rollout.phase is Phase.OBSERVE_ONLY
     assert not release_view(release).phase_sends
-    same = {"version", "title", "digest", "rollout"}
+    same = {"version", "title", "reason", "digest", "rollout"}
     assert release.model_dump(exclude=same) == packaged.model_dump(exclude=same)
-    changed = {"version", "title", "phase"}
+    changed = {"version", "title", "reason", "phase"}
     lines = [line for line in packaged_text.splitlines() if line.partition(" = ")[0] not in changed]
     kept = [line for line in text.splitlines() if line.partition(" = ")[0] not in changed]
-    assert kept[-len(lines) :] == lines, "but for three values it is the packaged text, comments and all"
+    assert kept[-len(lines) :] == lines, "but for four values it is the packaged text, comments and all"
 
 
 def test_its_company_loads_without_a_single_problem(workspace: Path) -> None:
