@@ -12,6 +12,7 @@ import typer
 from desk import commands_serving
 from desk.commands_audit import audit_app, review_app
 from desk.commands_mail import mail_app
+from desk.policy_commands import policy_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from desk.records import Records
     from desk.settings import Settings
     from desk.workplace import Rules, Workplace
+    from guards.policy import Release
 
 app = typer.Typer(
     name="lanewise",
@@ -28,8 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-policy_app = typer.Typer(help="Policy releases: check one before it is adopted.", no_args_is_help=True)
-app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(review_app, name="review")
 app.add_typer(mail_app)
@@ -344,29 +344,6 @@ def init(directory: Annotated[Path, typer.Argument(help="The folder to write; cr
     raise typer.Exit(_guarded(work))
 
 
-@policy_app.command("check")
-def policy_check(
-    file: Annotated[Path | None, typer.Argument(help="A release (TOML); default: the workspace's own.")] = None,
-    workspace: Where = HERE,
-) -> None:
-    """Check a policy release, and the company's files it is used with."""
-    from desk.checking import check
-
-    raise typer.Exit(_guarded(lambda: check(_settings(workspace), file, _print)))
-
-
-@policy_app.command("adopt")
-def policy_adopt(
-    by: Annotated[str, typer.Option(help="Who puts it in force.")] = "",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
-    workspace: Where = HERE,
-) -> None:
-    """Put the workspace's release in force, though it may be older than one that was used before."""
-    from desk.adopting import adopt_release
-
-    raise typer.Exit(_guarded(lambda: adopt_release(_records(workspace), by, reason, _print)))
-
-
 @app.command()
 def halt(
     family: Annotated[str | None, typer.Argument(help="One issue family; default: all.")] = None,
@@ -482,6 +459,21 @@ def _print(text: str) -> None:
 
 
 commands_serving.add_to(app, _guarded, _open, _records)
+
+
+def _exam_under(settings: Settings, release: Release) -> int | None:
+    """The workspace's own exam under a release; None where it has no cases."""
+    from evals.case import CaseError
+    from evals.evaluate import Order, place_of, run_eval
+
+    try:
+        place = place_of(None, settings.workspace if settings.file else None)
+    except CaseError:
+        return None
+    return run_eval(Order(place, release, settings.company, wanted_model=settings.model.name))
+
+
+app.add_typer(policy_commands(_settings, _records, _guarded, _exam_under), name="policy")
 
 
 def main() -> NoReturn:

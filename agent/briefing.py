@@ -109,7 +109,7 @@ class Briefing:
     def grant(self, ticket: str) -> Grant:
         """The rights that the ledger's lane gives at this very moment."""
         register, halted = self.ledger.standing(ticket)
-        return grant(register.lane, register.epoch, self.release, halted=halted)
+        return grant(register.lane, register.epoch, self.ledger.narrowed(ticket, self.release), halted=halted)
 
     def _record(self, ticket: str, seq: int, refusal: Refusal, out: Outgoing) -> None:
         if any(refusal is told for told in out.refused):

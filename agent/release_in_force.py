@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guards.policy import Release
-from guards.rollout import anything_leaves
+from guards.rollout import anything_leaves, open_families, quiet_families
 from ledger.adoption import is_older, newest_release
 from ledger.moment import ReleaseView
 from ledger.store import Store
@@ -23,7 +23,8 @@ def release_view(release: Release) -> ReleaseView:
     return ReleaseView(
         version=release.version,
         phase_sends=anything_leaves(release),
-        open_families=frozenset(release.rollout.autonomous_families) if anything_leaves(release) else frozenset(),
+        open_families=open_families(release),
         notice_digests=frozenset(digest_of(n.text) for n in release.notice),
         digest=release.digest,
+        quiet_families=quiet_families(release) if anything_leaves(release) else frozenset(),
     )

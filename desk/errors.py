@@ -7,6 +7,7 @@ DeskError
 ├── DecisionRefused   a person's act did not happen, and why, in words they can act on
 │   └── ChangedSince  something changed since they looked: show it to them again
 ├── NotAllowed        somebody who is signed in may not do that; or nobody is signed in
+├── PolicyFileError   a policy release that is not there, or is not the text that the record holds
 └── Rejected          the channel certainly did not take a letter
 
 Any other error out of a channel means that nobody knows whether the letter arrived.
@@ -61,6 +62,10 @@ class ChangedSince(DecisionRefused):
 
 class NotAllowed(DeskError):
     """Who asks may not do that; the message says what it would take."""
+
+
+class PolicyFileError(DeskError):
+    """A policy release's file is missing, changed, or another text under the same version."""
 
 
 class Rejected(DeskError):

@@ -68,9 +68,13 @@ def open_ledger(settings: Settings, clock: Clock) -> Store:
 def read_release(path: Path | None) -> Release:
     """The release of a file, or the packaged one. PolicyError names what is wrong; OSError where it cannot be read."""
     if path is None:
-        packaged = resources.files("guards") / "policies" / PACKAGED_RELEASE
-        return parse_release(packaged.read_text(encoding="utf-8"), PACKAGED_RELEASE)
+        return parse_release(packaged_text(), PACKAGED_RELEASE)
     return parse_release(path.read_text(encoding="utf-8"), path.name)
+
+
+def packaged_text() -> str:
+    """The text of the release that comes with Lanewise."""
+    return (resources.files("guards") / "policies" / PACKAGED_RELEASE).read_text(encoding="utf-8")
 
 
 # ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from desk.channels.address import plain_address
 from desk.errors import SettingsError
 from desk.mail_settings import Connection, MailboxSection, Security, connection
+from guards.policy import OwnerGroup
 
 FILE_NAME = "lanewise.toml"
 """The name that is looked for, in the given directory and then upwards."""
@@ -47,6 +48,8 @@ class PolicySection(_Part):
 
     file: str | None = None
     """None is the release that comes with Lanewise."""
+    groups: dict[OwnerGroup, tuple[str, ...]] = Field(default_factory=dict)
+    """Who may approve a release for which group. A group that is not named here may be stood for by anybody, for one group."""
 
 
 class ChannelSection(_Part):
@@ -114,6 +117,8 @@ class Settings(_Part):
     """The company's directory; None is the sandbox company."""
     policy: Path | None
     """The release's file; None is the packaged release."""
+    groups: dict[OwnerGroup, tuple[str, ...]] = Field(default_factory=dict)
+    """The members of each group that approves releases."""
     channel: Literal["console", "eml", "smtp"]
     outbox: Path
     sender: str
@@ -178,6 +183,7 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
         anchor_file=_beside(url, said.ledger.anchor_file, home, "anchor"),
         company=_there(said.company.directory, home, found, "company.directory", Path.is_dir, whole),
         policy=_there(said.policy.file, home, found, "policy.file", Path.is_file, whole),
+        groups=said.policy.groups,
         channel=said.channel.kind,
         outbox=home / Path(said.channel.outbox).expanduser(),
         sender=said.channel.sender,

@@ -14,8 +14,10 @@ from agent.release_in_force import release_in_force, release_view
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.console import visible
+from desk.errors import PolicyFileError
+from desk.policy_files import release_now
 from desk.post import PostRoom
-from desk.records import Records, read_release
+from desk.records import Records
 from guards.errors import PolicyError
 from ledger.changes import Change, ChangeState
 from ledger.changing import ChangeLedger
@@ -63,7 +65,7 @@ def keep_posting(
             for delivery in _each(records, room, changes, tell, stop.is_set):
                 sent += delivery.state is DeliveryState.SENT
             trouble = ""
-        except (Busy, PolicyError, OSError, UnicodeError) as error:
+        except (Busy, PolicyError, PolicyFileError, OSError, UnicodeError) as error:
             said = f"Nothing leaves for now: {error}"
             if said != trouble:
                 tell(visible(said))
@@ -77,7 +79,7 @@ def keep_posting(
 
 def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | None]:
     def view() -> ReleaseView:
-        return release_view(release_in_force(records.store, read_release(records.settings.policy)))
+        return release_view(release_in_force(records.store, release_now(records.settings, records.store)))
 
     system = system_for(records.settings)
     room = PostRoom(PostLedger(records.store), records.history, channel, view)

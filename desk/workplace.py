@@ -14,13 +14,16 @@ from agent.wiring import open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.pinning import pin_articles
+from desk.policy_files import read_pinned, release_now
 from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
 from guards.policy import Release
 from ledger.adoption import is_older, newest_release
 from ledger.changing import ChangeLedger
+from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger
+from ledger.releases import InForce, ReleaseLedger
 from tools.directory import Directory, open_directory
 from tools.knowledge import current_articles
 from tools.sandbox import company_folder
@@ -89,15 +92,21 @@ class Workplace(Records):
 
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel."""
-        release = self.release_in_force
-        return PostRoom(PostLedger(self.store), self.history, channel, lambda: release_view(release))
+        return PostRoom(PostLedger(self.store), self.history, channel, self._view)
 
     def change_room(self) -> ChangeRoom | None:
         """What carries out the changes that people order; None where no system for them is connected."""
         system = system_for(self.settings)
         if system is None:
             return None
-        return ChangeRoom(ChangeLedger(self.store), system, lambda: release_view(self.release))
+        return ChangeRoom(ChangeLedger(self.store), system, self._view)
+
+    def _view(self) -> ReleaseView:
+        """What the ledger must know of the release in force, which another process may have changed since we opened."""
+        now = ReleaseLedger(self.store).in_force()
+        if now is not None and now.digest != self.release.digest:
+            return release_view(release_in_force(self.store, release_now(self.settings, self.store)))
+        return release_view(self.release_in_force)
 
 
 def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Rules:
@@ -122,6 +131,8 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
     rules = open_rules(settings, env, clock)
     settings.make_ledger_folder()
     store = open_ledger(settings, rules.clock)
+    if (pinned := ReleaseLedger(store).in_force()) is not None:
+        rules = _with_release(rules, settings, pinned)
     newest = newest_release(store)
     if newest is not None and is_older(rules.release.version, newest):
         told = (
@@ -133,6 +144,18 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
         told = f"{len(changed)} approved text(s) changed under the same version; run `lanewise policy check`"
         rules = replace(rules, notices=(told, *rules.notices))
     return Workplace(settings, store, rules)
+
+
+def _with_release(rules: Rules, settings: Settings, pinned: InForce) -> Rules:
+    """The rules with the release that was activated, whatever lanewise.toml names."""
+    named, release = rules.release, read_pinned(settings, pinned)
+    if named.digest == release.digest:
+        return rules
+    told = (
+        f"release {release.version} is in force since {pinned.at:%Y-%m-%d}, by {pinned.by}; lanewise.toml names "
+        f"{named.version}, which is not. `lanewise policy adopt` would put that one in force"
+    )
+    return replace(rules, release=release, notices=(told, *rules.notices))
 
 
 def read_company(path: Path | None) -> Directory:

@@ -19,6 +19,7 @@ from ledger.errors import UnknownChange
 from ledger.events import Body, Event, Kind, event_at, latest
 from ledger.letters import note_refusal
 from ledger.moment import ReleaseView
+from ledger.releases import release_now
 from ledger.tables import bodies, changes
 from ledger.words import digest_of
 
@@ -159,11 +160,11 @@ def judge(conn: Connection, held: Change, view: ReleaseView, now: datetime) -> M
         release=str(decided.head.get("release", "")) if decided else "",
         approval=_approval(decided, held),
     )
-    return may_run(order, moment_of(conn, standing, view, now, held.key)) or arguments
+    return may_run(order, moment_of(conn, standing, view, now, held.key, held.decided_by)) or arguments
 
 
 def moment_of(
-    conn: Connection, held: register.Register, view: ReleaseView, now: datetime, key: str = ""
+    conn: Connection, held: register.Register, view: ReleaseView, now: datetime, key: str = "", born: int | None = None
 ) -> ChangeMoment:
     """What the gate asks about, as it stands in this transaction; ``key``'s own row not counted."""
     begun = {c.opening for c in changes_of(conn, held.ticket) if c.state in BEGUN and c.key != key}
@@ -174,7 +175,7 @@ def moment_of(
         account=account_of(conn, held.ticket),
         epoch=held.epoch,
         revision=held.revision,
-        release=view.version,
+        release=release_now(conn, view.version, view.digest, born),
         claimed_by=held.claimed_by,
         now=now,
     )

@@ -42,6 +42,7 @@ LedgerError
 ├── CannotDraw             a week's sample for audit cannot be drawn as asked
 ├── CannotJudge            an auditor's verdict is not taken
 ├── CannotReview           a periodic review cannot be opened or closed as asked
+├── NotYetAllowed          a release is not proposed, proven, approved or earned as far as the next step needs
 ├── PacketUnreadable       a stored packet has fields its kind does not know
 └── PacketRefused          the lint found that a packet repeats the ticket or asserts too much
 
@@ -232,6 +233,10 @@ class CannotJudge(LedgerError):
 
 class CannotReview(LedgerError):
     """A periodic review is not open, or its closing names no decision or no owner."""
+
+
+class NotYetAllowed(LedgerError):
+    """A policy release, or a family, may not go further yet; the message says what is missing and from whom."""
 
 
 class PacketUnreadable(LedgerError):

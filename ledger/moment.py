@@ -10,10 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, bindparam, func, or_, select
 
 from guards.gate import Letter, Moment, Permit, Piece, Refusal, may_leave
+from guards.rollout import Ceiling
 from ledger import register
 from ledger.errors import UnknownTicket
-from ledger.events import Kind, latest
+from ledger.events import Event, Kind, latest
 from ledger.register import Register, Standing
+from ledger.releases import in_force, release_now
+from ledger.rollout import ceiling_at
 from ledger.tables import halts, outbox, tickets
 from ledger.words import digest_of
 
@@ -31,6 +34,8 @@ class ReleaseView:
     """SHA-256 of every approved notice as it would read now for this ticket."""
     digest: str = ""
     """SHA-256 of the release's file; empty where it came from no file."""
+    quiet_families: frozenset[str] = frozenset()
+    """The issue families in which nothing leaves, though it does in others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ REPLIES = frozenset({Piece.ANSWER, Piece.QUESTION, Piece.CLOSING})
 _HALTS = select(halts).where(halts.c.resumed_by.is_(None)).order_by(halts.c.seq)
 _PROPOSED = select(outbox.c.proposed_by).where(outbox.c.reply_key == bindparam("reply_key")).scalar_subquery()
 _STOPPING = select(halts).where(or_(halts.c.resumed_by.is_(None), halts.c.seq > _PROPOSED)).order_by(halts.c.seq)
+_BORN = select(outbox.c.proposed_by).where(outbox.c.reply_key == bindparam("reply_key"))
 _RECIPIENT = select(tickets.c.recipient).where(tickets.c.id == bindparam("ticket"))
 _OTHERS = (
     select(func.count())
@@ -71,7 +77,10 @@ def halts_now(conn: Connection) -> tuple[Halt, ...]:
 
 def families_of(conn: Connection, ticket: str) -> frozenset[str]:
     """The issue families of the latest lane_assigned event; empty where no lane was assigned yet."""
-    assigned = latest(conn, ticket, Kind.LANE_ASSIGNED)
+    return _families(latest(conn, ticket, Kind.LANE_ASSIGNED))
+
+
+def _families(assigned: Event | None) -> frozenset[str]:
     found = assigned.head.get("families", []) if assigned else []
     return frozenset(str(f) for f in found)
 
@@ -94,7 +103,9 @@ def standing(conn: Connection, ticket: str) -> tuple[Standing, bool]:
 
 def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, now: datetime, reply_key: str) -> Moment:
     """Everything the gate asks about, as it stands in this transaction; ``reply_key``'s own row not counted."""
-    families = families_of(conn, held.ticket)
+    assigned = latest(conn, held.ticket, Kind.LANE_ASSIGNED)
+    families = _families(assigned)
+    ceiling = ceiling_at(conn, families, assigned.seq if assigned else 0)
     recipient = conn.execute(_RECIPIENT, {"ticket": held.ticket}).one_or_none()
     if recipient is None:
         raise UnknownTicket(f"no ticket {held.ticket!r}")
@@ -103,9 +114,9 @@ def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, no
         lane=held.lane,
         epoch=held.epoch,
         revision=held.revision,
-        release=view.version,
-        phase_sends=view.phase_sends,
-        family_open=bool(families) and families <= view.open_families,
+        release=_release(conn, view, reply_key),
+        phase_sends=view.phase_sends and ceiling is not Ceiling.NOTHING_LEAVES and not families & view.quiet_families,
+        family_open=bool(families) and families <= view.open_families and ceiling is Ceiling.OPEN,
         halted=covers(_stopping(conn, reply_key), families),
         claimed=held.claimed_by is not None,
         recipient=recipient.recipient or "",
@@ -146,12 +157,21 @@ def judge(
     return may_leave(letter, moment)
 
 
+def _release(conn: Connection, view: ReleaseView, reply_key: str) -> str:
+    if in_force(conn) is None:
+        return view.version
+    return release_now(conn, view.version, view.digest, conn.execute(_BORN, {"reply_key": reply_key}).scalar())
+
+
 def _assigned_under(conn: Connection, ticket: str, view: ReleaseView) -> bool:
-    """True where the lane was assigned by the release in force; a run that goes on after a crash carries the lane of
-    the release it began under, whatever its letter says."""
+    """True where the lane was assigned by the release in force, since it came in force; a run that goes on after a crash
+    carries the lane of the release it began under, whatever its letter says."""
     assigned = latest(conn, ticket, Kind.LANE_ASSIGNED)
     head = assigned.head if assigned else {}
     file = head.get("policy_digest") or view.digest
+    now = in_force(conn)
+    if assigned is not None and now is not None and assigned.seq < now.seq:
+        return False
     return head.get("policy", view.version) == view.version and (not view.digest or file == view.digest)
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from guards.capabilities import TABLE, Right
 from guards.gate import Letter, Permit, Piece, Refusal
 from guards.lanes import Lane
-from ledger import calling, events, history, letters, moment, register, reviews
+from guards.policy import Release
+from guards.rollout import Ceiling
+from ledger import calling, events, history, letters, moment, register, reviews, rollout
 from ledger.errors import NotYours, UnknownReview, WordsErased
 from ledger.events import Entry, Event, Kind, Record, own_key
 from ledger.history import Message, Snapshot, TicketRecord
@@ -23,6 +25,7 @@ from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_o
 from ledger.pins import Edition, pin
 from ledger.register import OpeningKind, Register, Standing
 from ledger.reviews import Review
+from ledger.rollout import RolloutLedger
 from ledger.store import Store
 
 ACTOR = "assistant"
@@ -110,6 +113,15 @@ class WorkerLedger:
         """Lane and epoch, and whether a halt covers the ticket's families: what a grant is derived from, in one read."""
         with self._store.read() as conn:
             return moment.standing(conn, ticket)
+
+    def ceilings(self) -> Mapping[str, Ceiling]:
+        """What the ledger holds issue families to, below what the release allows."""
+        return RolloutLedger(self._store).ceilings()
+
+    def narrowed(self, ticket: str, release: Release) -> Release:
+        """The release as it applies to this ticket's families now; never wider than it is."""
+        with self._store.read() as conn:
+            return rollout.narrowed(conn, ticket, release)
 
     def refusals(self, ticket: str) -> tuple[Refusal, ...]:
         """Every right that was refused on the ticket, in order."""

@@ -13,6 +13,7 @@ from guards.assign import Coverage, assign
 from guards.facts import Fact, Facts
 from guards.lanes import Lane, Unit
 from guards.policy import Release
+from guards.rollout import for_ticket
 from ledger.events import Entry, Kind
 from ledger.worker import WorkerLedger
 
@@ -55,7 +56,7 @@ class AssignLane:
         decision = assign(
             assessment,
             coverage,
-            self.release,
+            for_ticket(self.release, assessment.families, self.ledger.ceilings()),
             failures=tuple(state["failures"]),
             floor=max(held.register.lane, held.register.floor),
             halted=self.ledger.is_halted(assessment.families),

@@ -29,7 +29,8 @@ class GrantCapabilities:
     async def __call__(self, state: Seen) -> dict[str, Any]:
         """Adds nothing: a grant that were carried in state could be carried past a raise."""
         register, halted = self.ledger.standing(state["ticket"])
-        given = grant(register.lane, register.epoch, self.release, halted=halted)
+        release = self.ledger.narrowed(state["ticket"], self.release)
+        given = grant(register.lane, register.epoch, release, halted=halted)
         self.ledger.record(
             state["ticket"],
             Kind.RIGHTS_GRANTED,

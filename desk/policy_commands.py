@@ -1,0 +1,143 @@
+"""The commands under ``lanewise policy``, each importing what it needs only when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from desk.records import Records
+    from desk.settings import Settings
+    from guards.policy import Release
+
+Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
+By = Annotated[str, typer.Option(help="Who; kept for good.")]
+Why = Annotated[str, typer.Option(help="Why; kept for good.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A release that was proposed.")]
+FamilyName = Annotated[str, typer.Argument(metavar="FAMILY", help="An issue family of the release.")]
+HERE = Path()
+
+
+def policy_commands(
+    settings: Callable[[Path], Settings],
+    records: Callable[[Path], Records],
+    guarded: Callable[[Callable[[], int]], int],
+    exam: Callable[[Settings, Release], int | None],
+) -> typer.Typer:
+    """The group. The command's own face opens workspaces, guards against errors, and knows the exam."""
+    group = typer.Typer(help="Policy releases: compare, prove, approve, put in force, take back.", no_args_is_help=True)
+
+    def end(work: Callable[[], int]) -> None:
+        raise typer.Exit(guarded(work))
+
+    _releases(group, settings, records, end, exam)
+    return group
+
+
+def _releases(group: typer.Typer, settings: Any, records: Any, end: Any, exam: Any) -> None:
+    @group.command("check")
+    def check(
+        file: Annotated[Path | None, typer.Argument(help="A release (TOML); default: the workspace's own.")] = None,
+        workspace: Where = HERE,
+    ) -> None:
+        """Check a policy release, and the company's files it is used with."""
+        from desk.checking import check as look
+
+        end(lambda: look(settings(workspace), file, _tell))
+
+    @group.command("adopt")
+    def adopt(by: By = "", reason: Why = "", workspace: Where = HERE) -> None:
+        """Put the release that lanewise.toml names in force, though it may be older than one that was used before."""
+        from desk.adopting import adopt_release
+
+        end(lambda: adopt_release(records(workspace), by, reason, _tell))
+
+    @group.command("status")
+    def status(workspace: Where = HERE) -> None:
+        """What is in force, and what each issue family may do."""
+        from desk.policy_releases import status as told
+
+        end(lambda: told(records(workspace), _tell))
+
+    @group.command("diff")
+    def diff(
+        old: Annotated[str, typer.Argument(metavar="A", help="A version, a file, or `now`.")],
+        new: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+        workspace: Where = HERE,
+    ) -> None:
+        """Every rule that differs, who owns it, and whether it widens. 1: something widens."""
+        from desk.policy_releases import show_diff
+
+        end(lambda: show_diff(records(workspace), old, new, _tell))
+
+    @group.command("propose")
+    def propose(
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="A release (TOML).")],
+        by: By,
+        reason: Why,
+        workspace: Where = HERE,
+    ) -> None:
+        """Take a release into the store; its text is pinned to its version from then on."""
+        from desk.policy_releases import propose as taken
+
+        end(lambda: taken(records(workspace), file, by, reason, _tell))
+
+    @group.command("prove")
+    def prove(version: Version, workspace: Where = HERE) -> None:
+        """Hold a proposed release against the ceiling table, the stored tickets and the workspace's exam."""
+        from desk.policy_releases import prove as held
+
+        def work() -> int:
+            place = settings(workspace)
+            return held(records(workspace), version, lambda release: exam(place, release), _tell)
+
+        end(work)
+
+    @group.command("approve")
+    def approve(
+        version: Version,
+        by: By,
+        group: Annotated[str, typer.Option(help="The owner group that you speak for.")],
+        reason: Why = "",
+        workspace: Where = HERE,
+    ) -> None:
+        """Approve a proposed release in the name of an owner group."""
+        from desk.policy_releases import approve as given
+
+        end(lambda: given(records(workspace), version, by, group, reason, _tell))
+
+    @group.command("activate")
+    def activate(version: Version, by: By, reason: Why = "", workspace: Where = HERE) -> None:
+        """Put a proposed, proven and approved release in force at once."""
+        from desk.policy_releases import activate as switched
+
+        end(lambda: switched(records(workspace), version, by, reason, _tell))
+
+    @group.command("roll-back")
+    def roll_back(
+        version: Annotated[str | None, typer.Argument(help="Default: what was in force before.")] = None,
+        family: Annotated[str | None, typer.Option(help="Only this issue family.")] = None,
+        by: By = "",
+        reason: Why = "",
+        workspace: Where = HERE,
+    ) -> None:
+        """Go back at once, the whole or one family: every right of the release in force dies."""
+        from desk.policy_releases import roll_back as back
+
+        end(lambda: back(records(workspace), version, family, by, reason, _tell))
+
+    @group.command("widen")
+    def widen(family: FamilyName, by: By, reason: Why, workspace: Where = HERE) -> None:
+        """End the holds of a family that was narrowed or rolled back. Only a person can."""
+        from desk.policy_releases import widen as lifted
+
+        end(lambda: lifted(records(workspace), family, by, reason, _tell))
+
+
+def _tell(text: str) -> None:
+    from desk.face import tell
+
+    tell(text)
