@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0011"
+HEAD_REVISION = "r0006"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -343,3 +344,28 @@ webhooks = Table(
     Column("ended_at", Instant),
 )
 """Who is told of results. ``told_up_to`` is the seq of the last event that its receiver has confirmed."""
+
+decision_codes = Table(
+    "decision_codes",
+    metadata,
+    Column("code", Integer, primary_key=True, autoincrement=False),
+    Column("word", Text, nullable=False),
+)
+"""What the numbers in ``stored_decisions`` stand for: signals, sets of families, segments. No customer's words."""
+
+stored_decisions = Table(
+    "stored_decisions",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("ticket_id", String(200), nullable=False, index=True),
+    Column("signals", LargeBinary, nullable=False),
+    Column("families", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("flags", Integer, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("said", Integer, nullable=False),
+)
+"""Each lane that was assigned, as a back-test reads it. Made from the events, so that it may be thrown away.
+
+``seq`` is that of the lane_assigned event; ``said`` is the lane that people gave the ticket afterwards, 0 where none did.
+"""
