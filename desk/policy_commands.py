@@ -34,6 +34,7 @@ def policy_commands(
         raise typer.Exit(guarded(work))
 
     _releases(group, settings, records, end, exam)
+    _evidence(group, records, end)
     return group
 
 
@@ -88,11 +89,12 @@ def _releases(group: typer.Typer, settings: Any, records: Any, end: Any, exam: A
     @group.command("prove")
     def prove(version: Version, workspace: Where = HERE) -> None:
         """Hold a proposed release against the ceiling table, the stored tickets and the workspace's exam."""
+        from desk.policy_backtest import proof
         from desk.policy_releases import prove as held
 
         def work() -> int:
-            place = settings(workspace)
-            return held(records(workspace), version, lambda release: exam(place, release), _tell)
+            place, opened = settings(workspace), records(workspace)
+            return held(opened, version, lambda release: exam(place, release), _tell, proof(opened))
 
         end(work)
 
@@ -135,6 +137,34 @@ def _releases(group: typer.Typer, settings: Any, records: Any, end: Any, exam: A
         from desk.policy_releases import widen as lifted
 
         end(lambda: lifted(records(workspace), family, by, reason, _tell))
+
+
+def _evidence(group: typer.Typer, records: Any, end: Any) -> None:
+    @group.command("backtest")
+    def backtest(
+        candidate: Annotated[str, typer.Argument(metavar="CANDIDATE", help="A version, or a file.")],
+        against: Annotated[str, typer.Option(help="What to compare with: a version, a file, or `now`.")] = "now",
+        allow_new: Annotated[
+            int | None, typer.Option(help="End with 1 where more than so many would newly be autonomous.", min=0)
+        ] = None,
+        json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+        html: Annotated[Path | None, typer.Option(help="Write everything as one page.")] = None,
+        workspace: Where = HERE,
+    ) -> None:
+        """Decide all stored tickets again under a candidate. 1: it goes against what people decided."""
+        from desk.policy_backtest import run
+
+        end(
+            lambda: run(
+                records(workspace),
+                candidate,
+                _tell,
+                against=against,
+                allow_new=allow_new,
+                json_file=json,
+                html_file=html,
+            )
+        )
 
 
 def _tell(text: str) -> None:

@@ -17,6 +17,7 @@ from guards.lanes import Consequence, Lane
 from guards.policy import Phase, Release, parse_release
 from guards.triggers import Boundary, Level, Matrix, Signal, Trigger, Witness
 from ledger.backtest import FastLaw, StoredDecision, redecide
+from ledger.backtest_report import backtest, unseen
 from ledger.backtest_rows import CHUNK, Chunk, StoredDecisions, StoredSignal, flags_of
 from ledger.events import Entry, Kind
 
@@ -179,3 +180,39 @@ def test_an_erased_ticket_is_decided_by_the_levels_that_its_head_keeps(scene: Sc
 def test_each_thing_that_lane_1_lacked_is_kept(rule: str) -> None:
     assert flags_of({"rules": [rule, "rollout"]}, {}) > 0
     assert flags_of({"rules": ["rollout", "floor", "halted"]}, {}) == 0
+
+
+# ── the report ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_report_names_the_newly_autonomous_first_by_risk_and_what_people_said_against(scene: Scene) -> None:
+    pressed = signal("renewal_near", Trigger.CUSTOMER_PRESSURE, Level.MEDIUM, "28")
+    for ticket in ("T1", "T2", "T3"):
+        decide(scene, ticket, [pressed], 2)
+    decide(scene, "T4", [], 1)
+    scene.people.change_lane("T2", Lane.HUMAN_OWNED, scene.seen("T2"), scene.sign())
+    scene.people.change_lane("T4", Lane.ASSISTED, scene.seen("T4"), scene.sign())
+    rows = StoredDecisions(scene.store)
+    rows.bring_up_to_date()
+    looser = RELEASE.model_copy(update={"signal": tuple(s for s in RELEASE.signal if s.id != "renewal_near")})
+    found = backtest(rows, RELEASE, looser)
+    assert (found.decisions, found.moves, found.by_family) == (4, {"2->1": 3}, {"billing": {"2->1": 3}})
+    assert next(m.ticket for m in found.newly_autonomous.listed()) == "T2", "people gave it to a person"
+    assert [m.ticket for m in found.contradicted.listed()] == ["T2"]
+    assert (found.caught.count, found.missed) == (0, 2)
+    assert found.not_seen == ()
+    shut = RELEASE.model_copy(update={"rollout": RELEASE.rollout.model_copy(update={"autonomous_families": ()})})
+    closed = backtest(rows, RELEASE, shut)
+    assert [m.ticket for m in closed.caught.listed()] == ["T4"]
+    assert closed.raised.count == 1 and closed.newly_autonomous.count == 0
+    json.dumps([found.to_json(), closed.to_json()])
+
+
+def test_what_stored_signals_cannot_show_is_said(release: Release) -> None:
+    wider = tuple(s.model_copy(update={"at_most": 90}) if s.id == "renewal_near" else s for s in release.signal)
+    assert "signal renewal_near" in unseen(release, release.model_copy(update={"signal": wider}))[0]
+    less = tuple(s.model_copy(update={"at_most": 2}) if s.id == "renewal_near" else s for s in release.signal)
+    assert unseen(release, release.model_copy(update={"signal": less})) == ()
+    assert unseen(release.model_copy(update={"signal": release.signal[1:]}), release) != (), "a rule that is new"
+    older = release.model_copy(update={"assessors": release.assessors.model_copy(update={"head_high": 0.9})})
+    assert "assessors head_high" in unseen(older, release)[0]
