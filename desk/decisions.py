@@ -145,6 +145,12 @@ def change_lane(people: PeopleLedger, ticket: str, to: Lane, seen: Seen, sign: S
         return people.change_lane(ticket, to, seen, sign)
 
 
+def name_lane(people: PeopleLedger, ticket: str, to: Lane, sign: Signature) -> Decision:
+    """Records which lane a person would choose who has not seen ours; nothing changes by it."""
+    with _in_words():
+        return people.name_lane(ticket, to, sign)
+
+
 def route(people: PeopleLedger, queues: Collection[str], review: str, queue: str, sign: Signature) -> Decision:
     """Sends an open review to one of the company's queues; DecisionRefused for any other name."""
     if queue not in queues:

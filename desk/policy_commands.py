@@ -35,6 +35,7 @@ def policy_commands(
 
     _releases(group, settings, records, end, exam)
     _evidence(group, records, end)
+    _rollout(group, records, end)
     return group
 
 
@@ -165,6 +166,50 @@ def _evidence(group: typer.Typer, records: Any, end: Any) -> None:
                 html_file=html,
             )
         )
+
+
+def _rollout(group: typer.Typer, records: Any, end: Any) -> None:
+    @group.command("promote")
+    def promote(
+        family: FamilyName,
+        to: Annotated[str, typer.Option(help="assisted, narrow or expansion.")],
+        by: By = "",
+        reason: Why = "",
+        workspace: Where = HERE,
+    ) -> None:
+        """Say what a family still lacks for its next phase; where nothing, and --by is given, record that it earned it."""
+        from desk.policy_rollout import promote as judged
+
+        end(lambda: judged(records(workspace), family, to, by, reason, _tell))
+
+    @group.command("narrow")
+    def narrow(
+        days: Annotated[int, typer.Option(help="How far back overrides and recontacts count.", min=1)] = 28,
+        workspace: Where = HERE,
+    ) -> None:
+        """Hold each family to lane 2 whose overrides or recontacts have surely spiked. For a daily run; never widens."""
+        from desk.policy_rollout import narrow as looked
+
+        end(lambda: looked(records(workspace), days, _tell))
+
+    @group.command("name-lane")
+    def name_lane(
+        ticket: Annotated[str, typer.Argument(metavar="TICKET")],
+        lane: Annotated[int, typer.Option(min=1, max=3, help="The lane that you would choose.")],
+        by: By,
+        workspace: Where = HERE,
+    ) -> None:
+        """Say which lane a ticket belongs in before you see ours; this is how agreement is measured."""
+        from desk.policy_rollout import name_lane as named
+
+        end(lambda: named(records(workspace), ticket, lane, by, _tell))
+
+    @group.command("suggestions")
+    def suggestions(workspace: Where = HERE) -> None:
+        """Which rules people's corrections speak against, in numbers, each with its back-test. A person decides."""
+        from desk.policy_rollout import suggest
+
+        end(lambda: suggest(records(workspace), _tell))
 
 
 def _tell(text: str) -> None:

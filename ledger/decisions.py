@@ -23,6 +23,8 @@ class DecisionKind(StrEnum):
     REJECTED = "rejected"
     ANSWERED = "answered"
     LANE_CHANGED = "lane_changed"
+    LANE_NAMED = "lane_named"
+    """The lane that a person would have chosen, said before they saw ours."""
     TRIGGERS_CORRECTED = "triggers_corrected"
     ROUTED = "routed"
     ACTION_DECIDED = "action_decided"

@@ -175,6 +175,28 @@ class PeopleLedger:
                 act.lower_to(to)
         return act.decision()
 
+    def name_lane(self, ticket: str, to: Lane, sign: Signature) -> Decision:
+        """Records the lane that a person would choose, before they see ours: whether people agree is measured by it, and
+        it changes nothing. AlreadyDecided where they have had to do with the ticket, and so may have seen its lane;
+        StaleDecision where it has no lane yet."""
+        to = Lane.read(to)
+        with self._deciding(ticket, sign, DecisionKind.LANE_NAMED, {"to": int(to)}) as act:
+            if act.earlier is None:
+                before = events.timeline(act.conn, ticket, [Kind.PERSON_DECIDED])
+                if any(e.actor == sign.by for e in before):
+                    raise AlreadyDecided(
+                        f"{sign.by} has decided on ticket {ticket!r} before, and may have seen its lane"
+                    )
+                assigned = events.latest(act.conn, ticket, Kind.LANE_ASSIGNED)
+                assessed = events.latest(act.conn, ticket, Kind.TRIGGERS_ASSESSED)
+                if assigned is None or "lane" not in assigned.head:
+                    raise StaleDecision(["the ticket has no lane yet"])
+                levels = assessed.head.get("levels", {}) if assessed else {}
+                raised = [trigger for trigger, level in levels.items() if level != Level.LOW.word]
+                ours = {"ours": int(assigned.head["lane"]), "families": list(assigned.head.get("families", []))}
+                act.write({**ours, "raised": raised}, inbox=False)
+        return act.decision()
+
     def correct_triggers(self, ticket: str, levels: Mapping[Trigger, Level], sign: Signature) -> Decision:
         """Records which levels the triggers should have had, beside those that were proposed; evidence for the next
         policy, no change to this lane (``change_lane`` is)."""
