@@ -161,3 +161,15 @@ def test_members_of_a_group_are_named_in_the_settings(team: Path, records: Recor
     with pytest.raises(NotYetAllowed, match="not a member"):
         approve(named, "2026-04-01", "Ada", "support_leadership", "", print)
     assert approve(named, "2026-04-01", "Bo", "support_leadership", "", print) == 0
+
+
+def test_a_back_test_is_told_as_text_json_and_one_page(run: Any, team: Path, tmp_path: Path) -> None:
+    path = candidate(team, "2026-04-01", *QUIET)
+    words = ("--workspace", TEAM, "--json", "b.json", "--html", "b.html")
+    done = run("policy", "backtest", str(path), *words)
+    assert done.exit_code == 0 and "over 0 stored decisions" in done.stdout
+    assert '"newly_autonomous"' in (tmp_path / "b.json").read_text(encoding="utf-8")
+    assert "Newly answered without a person" in (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert run("policy", "promote", "billing", "--to", "narrow", "--workspace", TEAM).exit_code == 1
+    assert run("policy", "narrow", "--workspace", TEAM).stdout == "no family was narrowed\n"
+    assert "no rule is spoken against" in run("policy", "suggestions", "--workspace", TEAM).stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_scene import Scene
+from sqlalchemy import func, insert, select
 
 import guards
 from guards.lanes import Consequence, Lane
@@ -20,6 +22,7 @@ from ledger.backtest import FastLaw, StoredDecision, redecide
 from ledger.backtest_report import backtest, unseen
 from ledger.backtest_rows import CHUNK, Chunk, StoredDecisions, StoredSignal, flags_of
 from ledger.events import Entry, Kind
+from ledger.tables import stored_decisions
 
 PACKAGED = Path(guards.__file__).parent / "policies" / "2026-03-01.toml"
 RELEASE = parse_release(PACKAGED.read_text(encoding="utf-8"), PACKAGED.name)
@@ -216,3 +219,25 @@ def test_what_stored_signals_cannot_show_is_said(release: Release) -> None:
     assert unseen(release.model_copy(update={"signal": release.signal[1:]}), release) != (), "a rule that is new"
     older = release.model_copy(update={"assessors": release.assessors.model_copy(update={"head_high": 0.9})})
     assert "assessors head_high" in unseen(older, release)[0]
+
+
+def test_a_back_test_of_four_times_as_many_tickets_needs_no_more_memory(scene: Scene) -> None:
+    rows = StoredDecisions(scene.store)
+    decide(scene, "T1", [signal("renewal_near", Trigger.CUSTOMER_PRESSURE, Level.MEDIUM, "28")], 2)
+    rows.bring_up_to_date()
+
+    def peak(count: int) -> int:
+        with scene.store.write() as conn:
+            one = conn.execute(select(stored_decisions).order_by(stored_decisions.c.seq).limit(1)).one()._asdict()
+            held = conn.execute(select(func.count()).select_from(stored_decisions)).scalar_one()
+            more = [{**one, "seq": 10_000 + n, "ticket_id": f"M{n}"} for n in range(held, count)]
+            conn.execute(insert(stored_decisions), more)
+        tracemalloc.start()
+        counted = sum(len(FastLaw(RELEASE, rows.words()).redecide(c).lanes) for c in rows.chunks(500))
+        assert counted == count
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    small = peak(2_000)
+    assert peak(8_000) < 1.2 * small

@@ -454,6 +454,8 @@ def test_a_ledger_whose_seals_were_taken_away_is_not_sealed_again(tmp_path: Path
             "ALTER TABLE events DROP COLUMN seal",
             "DROP TABLE chain_head",
             "DROP TABLE changes",
+            "DROP TABLE stored_decisions",
+            "DROP TABLE decision_codes",
             "UPDATE alembic_version SET version_num = 'r0001'",
             "CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'no'); END",
         ):

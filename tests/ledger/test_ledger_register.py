@@ -210,6 +210,8 @@ def test_the_worker_has_exactly_these_hands() -> None:
             "review",
             "packet_for",
             "changed_articles",
+            "ceilings",
+            "narrowed",
         ),
         *("record", "record_many", "record_outcome", "refuse"),
         *("assign", "open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),
