@@ -56,11 +56,9 @@ def diff(old: Release, new: Release) -> tuple[Change, ...]:
     """Every rule that differs, what widens first. A text rule's expressions are told apart by their letters, not by what
     they match: a changed expression counts as one taken away and one added, which widens and narrows."""
     before, after = ({rule.title: rule for rule in rules_of(r)} for r in (old, new))
-    found = [
-        _change(old, new, one, other)
-        for title in dict.fromkeys((*before, *after))
-        if (one := before.get(title)) != (other := after.get(title)) and _differs(one, other)
-    ]
+    pairs = [(before.get(title), after.get(title)) for title in dict.fromkeys((*before, *after))]
+    differ = [(one, other) for one, other in pairs if _differs(one, other)]
+    found = [_change(old, new, one, other, alone=len(differ) == 1) for one, other in differ]
     order = (Width.WIDENS, Width.BOTH, Width.NARROWS, Width.SAME)
     return tuple(sorted(found, key=lambda change: order.index(change.width)))
 
@@ -80,12 +78,18 @@ def _differs(one: Rule | None, other: Rule | None) -> bool:
     return one is None or other is None or one.value != other.value or one.group is not other.group
 
 
-def _change(old: Release, new: Release, one: Rule | None, other: Rule | None) -> Change:
+def _change(old: Release, new: Release, one: Rule | None, other: Rule | None, *, alone: bool) -> Change:
     known = one or other
     assert known is not None
     groups = frozenset(rule.group for rule in (one, other) if rule is not None)
     same = one is not None and other is not None and one.value == other.value
-    tally = Tally() if same else _JUDGES.get(known.section, _words)(old, new, known.name)
+    tally, judge = Tally(), _JUDGES.get(known.section, _words)
+    if not same:
+        tally = judge(old, new, known.name)
+        if not alone:
+            # Among the new release's other rules too: a family that is opened matters only beside a phase that acts.
+            back = judge(new, old, known.name)
+            tally += Tally(back.narrower, back.wider, back.cells)
     before, after = (rule.value if rule else None for rule in (one, other))
     return Change(known.title, known.section, groups, before, after, _width(tally), tally)
 
@@ -121,8 +125,16 @@ def _law(section: str) -> _Judge:
 
 
 def _rollout(old: Release, new: Release, name: str) -> Tally:
-    one = None if name in ("phase", "family_phase") else name
-    return law_tally(old, old.model_copy(update={"rollout": new.rollout}), one)
+    mine, theirs = old.rollout, new.rollout
+    if name in ("phase", "family_phase"):
+        changed = mine.model_copy(update={name: getattr(theirs, name)})
+        return law_tally(old, old.model_copy(update={"rollout": changed}))
+    phases = {family: phase for family, phase in mine.family_phase.items() if family != name}
+    if phases and name in theirs.family_phase:
+        phases[name] = theirs.family_phase[name]
+    named = [f for f in mine.autonomous_families if f != name] + [f for f in theirs.autonomous_families if f == name]
+    changed = mine.model_copy(update={"family_phase": phases, "autonomous_families": tuple(named)})
+    return law_tally(old, old.model_copy(update={"rollout": changed}), name)
 
 
 _MORE_WIDENS = {

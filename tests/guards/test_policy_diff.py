@@ -151,3 +151,21 @@ def test_no_packaged_rule_is_wider_than_the_ceiling_table_in_any_cell(release: R
         found = within_the_table(with_plan(release, phase=phase))
         assert found.wider == ()
         assert found.cells > 10_000
+
+
+def test_a_family_that_is_opened_together_with_the_phase_widens_and_one_that_is_shut_narrows(release: Release) -> None:
+    watched = with_plan(release, phase=Phase.OBSERVE_ONLY, autonomous_families=("billing",))
+    opened = with_plan(release, phase=Phase.NARROW, autonomous_families=("outage",))
+    found = {c.rule: c.width for c in diff(watched, opened)}
+    assert found == {
+        "rollout phase": Width.WIDENS,
+        "rollout outage": Width.WIDENS,
+        "rollout billing": Width.NARROWS,
+    }
+
+
+def test_a_phase_for_each_family_narrows_those_that_it_does_not_name(release: Release) -> None:
+    staged = with_plan(release, family_phase={"billing": Phase.NARROW})
+    found = {c.rule: c.width for c in diff(release, staged)}
+    assert found["rollout family_phase"] is Width.NARROWS
+    assert overall(diff(staged, release)) is Width.WIDENS

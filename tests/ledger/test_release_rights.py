@@ -74,6 +74,27 @@ def test_an_approved_text_of_a_person_dies_with_the_release_too(scene: Scene) ->
     assert rule_of(scene.post.begin(str(done.reply_key), NEXT)) == "release"
 
 
+def test_a_process_that_still_works_under_the_old_release_proposes_nothing_after_the_activation(scene: Scene) -> None:
+    put(scene, NEW)
+    routine(scene)
+    assert rule_of(scene.propose(view=VIEW)) == "release", "assigned and proposed since, by the wrong release"
+    routine(scene, "m2")
+    assert isinstance(scene.propose(key="T1/new", view=NEXT), Refusal), "the letter itself names the old one"
+
+
+def test_an_approval_does_not_come_back_to_life_when_its_release_does(scene: Scene) -> None:
+    first = Pinned(VIEW.version, "a" * 64)
+    view = replace(VIEW, digest=first.digest)
+    put(scene, first)
+    scene.receive()
+    review = scene.under_review()
+    assert review.draft is not None and review.draft.text is not None
+    done = scene.people.approve(review.id, review.draft.text.encode(), scene.seen(), scene.sign(), view)
+    put(scene, NEW, before=first)
+    put(scene, first, ROLLED_BACK, before=NEW)
+    assert rule_of(scene.post.begin(str(done.reply_key), view)) == "release"
+
+
 def test_a_person_can_answer_a_ticket_whose_lane_an_older_release_assigned(scene: Scene) -> None:
     scene.receive()
     scene.assigned(3)
