@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from desk import commands_serving
+from desk import commands_policy, commands_serving
 from desk.commands_audit import audit_app, review_app
 from desk.commands_mail import mail_app
-from desk.policy_commands import policy_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -473,7 +472,7 @@ def _exam_under(settings: Settings, release: Release) -> int | None:
     return run_eval(Order(place, release, settings.company, wanted_model=settings.model.name))
 
 
-app.add_typer(policy_commands(_settings, _records, _guarded, _exam_under), name="policy")
+app.add_typer(commands_policy.policy_commands(_settings, _records, _guarded, _exam_under), name="policy")
 
 
 def main() -> NoReturn:

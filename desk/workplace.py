@@ -19,11 +19,13 @@ from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings
 from guards.policy import Release
+from guards.rollout import Ceiling
 from ledger.adoption import is_older, newest_release
 from ledger.changing import ChangeLedger
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger
 from ledger.releases import InForce, ReleaseLedger
+from ledger.rollout import RolloutLedger
 from tools.directory import Directory, open_directory
 from tools.knowledge import current_articles
 from tools.sandbox import company_folder
@@ -138,6 +140,13 @@ def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | No
         told = (
             f"release {rules.release.version} is older than {newest}, which was used before: nothing is answered without a "
             "person. Put the newer one back, or run `lanewise policy adopt`"
+        )
+        rules = replace(rules, notices=(told, *rules.notices))
+    held = [h for h in RolloutLedger(store).holds() if h.ceiling is not Ceiling.OPEN]
+    if held:
+        named = ", ".join(f"{h.family} ({h.why}, {h.at:%Y-%m-%d})" for h in held)
+        told = (
+            f"held below what the release allows: {named}. `lanewise policy widen FAMILY` ends it, by a person's word"
         )
         rules = replace(rules, notices=(told, *rules.notices))
     if changed := pin_articles(store, rules.articles):

@@ -14,6 +14,7 @@ from desk.errors import DecisionRefused
 from desk.policy_rollout import name_lane, narrow, promote, suggest
 from desk.records import Records
 from desk.settings import load_settings
+from desk.workplace import open_workplace
 from guards.lanes import Lane
 from guards.rollout import Ceiling
 from guards.rollout_evidence import Evidence, Recent, Share
@@ -163,6 +164,19 @@ def test_a_spike_holds_the_family_at_once_and_tells_people(records: Records) -> 
     assert RolloutLedger(records.store).ceilings() == {"billing": Ceiling.LANE_2}
     assert narrow(records, 28, told.append, spike) == 0, "held already"
     assert told[-1] == "no family was narrowed"
+
+
+def test_whoever_opens_the_workspace_is_told_which_families_are_held_until_a_person_widens_them(
+    records: Records,
+) -> None:
+    RolloutLedger(records.store).narrow("billing", "recontact", {})
+    place = open_workplace(records.settings, {})
+    assert any("billing (recontact" in notice for notice in place.rules.notices)
+    place.store.close()
+    RolloutLedger(records.store).lift("billing", sign())
+    again = open_workplace(records.settings, {})
+    assert not any("held below" in notice for notice in again.rules.notices)
+    again.store.close()
 
 
 # ── suggestions ─────────────────────────────────────────────────────────────────────────────────────────────
