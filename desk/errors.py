@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from guards.errors import PolicyError
+
 
 class DeskError(Exception):
     """The counter could not do it."""
@@ -64,7 +66,7 @@ class NotAllowed(DeskError):
     """Who asks may not do that; the message says what it would take."""
 
 
-class PolicyFileError(DeskError):
+class PolicyFileError(DeskError, PolicyError):
     """A policy release's file is missing, changed, or another text under the same version."""
 
 

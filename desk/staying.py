@@ -14,7 +14,6 @@ from agent.release_in_force import release_in_force, release_view
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.console import visible
-from desk.errors import PolicyFileError
 from desk.policy_files import release_now
 from desk.post import PostRoom
 from desk.records import Records
@@ -65,7 +64,7 @@ def keep_posting(
             for delivery in _each(records, room, changes, tell, stop.is_set):
                 sent += delivery.state is DeliveryState.SENT
             trouble = ""
-        except (Busy, PolicyError, PolicyFileError, OSError, UnicodeError) as error:
+        except (Busy, PolicyError, OSError, UnicodeError) as error:
             said = f"Nothing leaves for now: {error}"
             if said != trouble:
                 tell(visible(said))
