@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from ledger.tables import approvals, bodies, changes, inbox, outbox, tickets
+from ledger.tables import approvals, bodies, changes, inbox, outbox, ticket_summaries, tickets
 
 
 def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
@@ -33,6 +33,8 @@ def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
     conn.execute(update(approvals).where(approvals.c.ticket_id == ticket).values(recipient=None))
     conn.execute(update(outbox).where(outbox.c.ticket_id == ticket).values(recipient=None))
     conn.execute(update(changes).where(changes.c.ticket_id == ticket).values(reference=None))
+    # A digest of an address can be guessed by whoever knows the address.
+    conn.execute(update(ticket_summaries).where(ticket_summaries.c.ticket_id == ticket).values(customer=None))
     conn.execute(
         update(inbox)
         .where(inbox.c.ticket_id == ticket, inbox.c.state == "waiting")

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0006"
+HEAD_REVISION = "r0007"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -369,3 +369,75 @@ stored_decisions = Table(
 
 ``seq`` is that of the lane_assigned event; ``said`` is the lane that people gave the ticket afterwards, 0 where none did.
 """
+
+ticket_summaries = Table(
+    "ticket_summaries",
+    metadata,
+    Column("ticket_id", String(200), primary_key=True),
+    Column("opened_at", Instant),
+    Column("opened_on", String(10), nullable=False),
+    Column("settled_on", String(10), nullable=False),
+    Column("family", String(100), nullable=False),
+    Column("families", Text, nullable=False),
+    Column("tier", String(300), nullable=False),
+    Column("segment", String(300), nullable=False),
+    Column("consequence", String(10), nullable=False),
+    Column("policy", String(100), nullable=False),
+    Column("first_lane", Integer, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("answered_at", Instant),
+    Column("answered_until", Instant),
+    Column("by_assistant", Boolean(create_constraint=False), nullable=False),
+    Column("by_person", Boolean(create_constraint=False), nullable=False),
+    Column("late", Boolean(create_constraint=False), nullable=False),
+    Column("decided", Boolean(create_constraint=False), nullable=False),
+    Column("lane_override", String(10), nullable=False),
+    Column("moved_up", Boolean(create_constraint=False), nullable=False),
+    Column("path_override", Boolean(create_constraint=False), nullable=False),
+    Column("queue", String(200), nullable=False),
+    Column("routed_from", String(200), nullable=False),
+    Column("routed_to", String(200), nullable=False),
+    Column("specialist", Boolean(create_constraint=False), nullable=False),
+    Column("draft", String(10), nullable=False),
+    Column("draft_body", Number),
+    Column("draft_at", Instant),
+    Column("edited", Integer),
+    Column("looked", Text, nullable=False),
+    Column("read_seconds", Integer),
+    Column("read_how", String(10), nullable=False),
+    Column("rating", String(30), nullable=False),
+    Column("uncovered", Boolean(create_constraint=False), nullable=False),
+    Column("source", String(300), nullable=False),
+    Column("asked_again", Number, nullable=False),
+    Column("wrote_again", Number, nullable=False),
+    Column("customer", String(32)),
+    Column("erased", Boolean(create_constraint=False), nullable=False),
+    Column("recontacted_by", String(200)),
+    Column("marks", Number, nullable=False),
+    # The scorecard is one walk along this index, and the figures over time one along the next: neither sorts.
+    Index(
+        "ix_ticket_summaries_cells",
+        "family",
+        "tier",
+        "segment",
+        "consequence",
+        "policy",
+        "marks",
+        "opened_on",
+        "settled_on",
+        "ticket_id",
+    ),
+    Index("ix_ticket_summaries_days", "opened_on", "family", "marks"),
+    Index("ix_ticket_summaries_customer", "customer", "family"),
+)
+"""What the scorecard knows of each ticket: a fold of its events (``scorecard.summary`` says what each column means),
+made anew from them at any time."""
+
+summary_progress = Table(
+    "summary_progress",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Number, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+"""One row: up to which event the summaries are folded, and by which version of the fold."""

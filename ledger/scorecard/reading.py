@@ -1,0 +1,270 @@
+"""Reads the scorecard out of the summaries: one walk along one index, whatever is asked about."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, func, select
+
+from ledger.scorecard.intervals import wilson
+from ledger.scorecard.marks import Where
+from ledger.scorecard.metrics import METRICS, Metric
+from ledger.scorecard.projecting import Progress, progress
+from ledger.scorecard.summary import RECONTACT_WITHIN
+from ledger.tables import ticket_summaries
+
+SMALL = 30
+"""Fewer tickets than this, and a rate is marked as resting on small numbers."""
+SHOWN_LOSSES = 5
+_SEP = "\x1f"
+
+_t = ticket_summaries.c
+
+
+class Dimension(StrEnum):
+    """What figures are split by."""
+
+    FAMILY = "family"
+    TIER = "tier"
+    SEGMENT = "segment"
+    CONSEQUENCE = "consequence"
+    RELEASE = "release"
+
+    @property
+    def column(self) -> ColumnElement[str]:
+        """Where it stands in a summary."""
+        return _t.policy if self is Dimension.RELEASE else _t[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Which tickets: by the day on which the customer's first message was filed, both ends included, in UTC."""
+
+    as_of: datetime
+    """When the scorecard is read: what is younger than seven days is not ripe yet."""
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def ripe_until(self) -> str:
+        """The last day whose answers can no longer be followed by a recontact that counts."""
+        return (self.as_of - RECONTACT_WITHIN - timedelta(days=1)).date().isoformat()
+
+    def sql(self) -> list[ColumnElement[bool]]:
+        """As conditions on a summary."""
+        found = [_t.opened_on != ""]
+        if self.since is not None:
+            found.append(_t.opened_on >= self.since.isoformat())
+        if self.until is not None:
+            found.append(_t.opened_on <= self.until.isoformat())
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """All tickets that are alike: same family, tier, segment, consequence and release, and the same marks."""
+
+    of: Mapping[Dimension, str]
+    marks: int
+    tickets: int
+    ripe: int
+    latest: tuple[str, str]
+    """The newest of them: its day and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric for one group of tickets."""
+
+    metric: Metric
+    dimension: Dimension | None
+    """None for the total."""
+    group: str
+    hits: int
+    among: int
+
+    @property
+    def rate(self) -> float | None:
+        """The share; None among none."""
+        return self.hits / self.among if self.among else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's, 95 in a hundred. Tickets of one customer are no independent draws: it is the least to allow for."""
+        return wilson(self.hits, self.among)
+
+    @property
+    def small(self) -> bool:
+        """Whether it rests on fewer than ``SMALL`` tickets."""
+        return self.among < SMALL
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A ticket to look at, and how many are like it."""
+
+    ticket: str
+    consequence: str
+    family: str
+    tier: str
+    alike: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """The figures of one period, of the whole and by every dimension."""
+
+    period: Period
+    progress: Progress
+    tickets: int
+    totals: tuple[Figure, ...]
+    by: Mapping[Dimension, tuple[Figure, ...]]
+    """Sorted by metric, then by how many tickets a group has."""
+    losses: Mapping[str, tuple[Loss, ...]]
+    """By metric id, the worst first."""
+    months: Mapping[str, Mapping[str, Counter[str]]]
+    """Month, then metric id: how many (``hits`` and ``among``)."""
+
+
+def read_scorecard(conn: Connection, period: Period) -> Scorecard:
+    """The scorecard as the summaries have it; ``projecting.catch_up`` comes first."""
+    cells = read_cells(conn, period)
+    return Scorecard(
+        period=period,
+        progress=progress(conn),
+        tickets=sum(c.tickets for c in cells),
+        totals=tuple(_figures(cells, None, METRICS)),
+        by={d: tuple(_figures(cells, d, METRICS)) for d in Dimension},
+        losses={m.id: worst(cells, m) for m in METRICS},
+        months=_months(conn, period),
+    )
+
+
+def read_cells(conn: Connection, period: Period) -> list[Cell]:
+    """Every kind of ticket that there is in the period, with how many."""
+    dims = [d.column for d in Dimension]
+    ripe = func.sum(case((_t.settled_on <= period.ripe_until, 1), else_=0))
+    latest = func.max(_t.opened_on.concat(_SEP).concat(_t.ticket_id))
+    query = select(*dims, _t.marks, func.count(), ripe, latest).where(*period.sql()).group_by(*dims, _t.marks)
+    found = []
+    for row in conn.execute(query):
+        family, tier, segment, consequence, release, marks, tickets, ripe_ones, newest = tuple[Any, ...](row)
+        of = dict(zip(Dimension, (family, tier, segment, consequence, release), strict=True))
+        day, _, ticket = str(newest).partition(_SEP)
+        found.append(Cell(of, marks, tickets, ripe_ones, (day, ticket)))
+    return found
+
+
+def _figures(cells: Sequence[Cell], by: Dimension | None, metrics: Iterable[Metric]) -> list[Figure]:
+    groups: dict[str, Counter[tuple[int, bool]]] = defaultdict(Counter)
+    for cell in cells:
+        group = groups["" if by is None else cell.of[by]]
+        group[cell.marks, False] += cell.tickets
+        group[cell.marks, True] += cell.ripe
+    if by is None and not groups:
+        groups[""] = Counter()
+    largest = sorted(groups, key=lambda g: (-sum(n for (_, ripe), n in groups[g].items() if not ripe), g))
+    return [Figure(m, by, g, *_count(groups[g], m)) for m in metrics for g in largest]
+
+
+def _count(marks: Mapping[tuple[int, bool], int], metric: Metric) -> tuple[int, int]:
+    hits = among = 0
+    numerator, denominator = metric.numerator, metric.among
+    for (borne, ripe), tickets in marks.items():
+        if ripe is metric.ripens and denominator.holds(borne):
+            among += tickets
+            if numerator.holds(borne):
+                hits += tickets
+    return hits, among
+
+
+_WEIGHT: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
+
+
+def worst(cells: Iterable[Cell], metric: Metric, shown: int = SHOWN_LOSSES) -> tuple[Loss, ...]:
+    """The losses of a metric: the worst consequence first, then where there are most alike; the newest of each kind."""
+    alike: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if metric.losses.holds(cell.marks):
+            key = (cell.of[Dimension.CONSEQUENCE], cell.of[Dimension.FAMILY], cell.of[Dimension.TIER])
+            alike[key].append(cell)
+    found = [Loss(max(c.latest for c in same)[1], *key, sum(c.tickets for c in same)) for key, same in alike.items()]
+    ranked = sorted(found, key=lambda x: (_WEIGHT.get(x.consequence, 3), -x.alike, x.family, x.tier))
+    return tuple(ranked[:shown])
+
+
+# ── over time ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many tickets of a family were opened on a day and bear exactly these marks."""
+
+    on: str
+    family: str
+    marks: int
+    tickets: int
+
+
+def read_days(conn: Connection, period: Period) -> list[Day]:
+    """The period day by day."""
+    cols = (_t.opened_on, _t.family, _t.marks)
+    query = select(*cols, func.count()).where(*period.sql()).group_by(*cols)
+    return [Day(*row) for row in conn.execute(query)]
+
+
+def _months(conn: Connection, period: Period) -> dict[str, dict[str, Counter[str]]]:
+    by_month: dict[str, Counter[int]] = defaultdict(Counter)
+    for day in read_days(conn, period):
+        by_month[day.on[:7]][day.marks] += day.tickets
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for month in sorted(by_month):
+        found[month] = {m.id: Counter() for m in METRICS}
+        for marks, tickets in by_month[month].items():
+            for metric in METRICS:
+                if metric.among.holds(marks):
+                    tally = found[month][metric.id]
+                    tally["among"] += tickets
+                    tally["hits"] += tickets * metric.numerator.holds(marks)
+    return found
+
+
+# ── the tickets behind a figure ─────────────────────────────────────────────────────────────────────────────
+
+
+class Part(StrEnum):
+    """Which tickets of a figure."""
+
+    HITS = "hits"
+    AMONG = "among"
+    LOSSES = "losses"
+
+
+_PARTS: Mapping[Part, Callable[[Metric], Where]] = {
+    Part.HITS: lambda m: m.numerator,
+    Part.AMONG: lambda m: m.among,
+    Part.LOSSES: lambda m: m.losses,
+}
+
+
+def tickets_of(
+    conn: Connection,
+    metric: Metric,
+    period: Period,
+    part: Part = Part.HITS,
+    of: Mapping[Dimension, str] | None = None,
+    *,
+    limit: int | None = None,
+) -> tuple[str, ...]:
+    """The tickets that a figure counts, the newest first: of the total, or of groups that are named."""
+    where = [*period.sql(), _PARTS[part](metric).sql(_t.marks)]
+    where += [dimension.column == group for dimension, group in (of or {}).items()]
+    if metric.ripens and part is not Part.LOSSES:
+        where.append(_t.settled_on <= period.ripe_until)
+    query = select(_t.ticket_id).where(*where).order_by(_t.opened_on.desc(), _t.ticket_id.desc()).limit(limit)
+    return tuple(conn.execute(query).scalars())
