@@ -12,6 +12,7 @@ import typer
 from desk import commands_policy, commands_serving
 from desk.commands_audit import audit_app, review_app
 from desk.commands_mail import mail_app
+from desk.commands_scorecard import app as scorecard_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(audit_app, name="audit")
 app.add_typer(review_app, name="review")
 app.add_typer(mail_app)
+app.add_typer(scorecard_app)
 
 Where = Annotated[Path, typer.Option("--workspace", "-w", help="A folder with lanewise.toml; default: here or above.")]
 HERE = Path()

@@ -161,36 +161,37 @@ def read_cells(conn: Connection, period: Period) -> list[Cell]:
 
 
 def _figures(cells: Sequence[Cell], by: Dimension | None, metrics: Iterable[Metric]) -> list[Figure]:
-    groups: dict[str, Counter[tuple[int, bool]]] = defaultdict(Counter)
+    groups: dict[str, dict[int, list[int]]] = {} if cells or by else {"": {}}
     for cell in cells:
-        group = groups["" if by is None else cell.of[by]]
-        group[cell.marks, False] += cell.tickets
-        group[cell.marks, True] += cell.ripe
-    if by is None and not groups:
-        groups[""] = Counter()
-    largest = sorted(groups, key=lambda g: (-sum(n for (_, ripe), n in groups[g].items() if not ripe), g))
+        group = groups.setdefault("" if by is None else cell.of[by], {})
+        held = group.setdefault(cell.marks, [0, 0])
+        held[0] += cell.tickets
+        held[1] += cell.ripe
+    size = {g: sum(held[0] for held in marks.values()) for g, marks in groups.items()}
+    largest = sorted(groups, key=lambda g: (-size[g], g))
     return [Figure(m, by, g, *_count(groups[g], m)) for m in metrics for g in largest]
 
 
-def _count(marks: Mapping[tuple[int, bool], int], metric: Metric) -> tuple[int, int]:
+def _count(marks: Mapping[int, Sequence[int]], metric: Metric) -> tuple[int, int]:
     hits = among = 0
-    numerator, denominator = metric.numerator, metric.among
-    for (borne, ripe), tickets in marks.items():
-        if ripe is metric.ripens and denominator.holds(borne):
-            among += tickets
-            if numerator.holds(borne):
-                hits += tickets
+    which = 1 if metric.ripens else 0
+    for borne, tickets in marks.items():
+        if metric.among.holds(borne):
+            among += tickets[which]
+            if metric.counts.holds(borne):
+                hits += tickets[which]
     return hits, among
 
 
 _WEIGHT: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
 
 
-def worst(cells: Iterable[Cell], metric: Metric, shown: int = SHOWN_LOSSES) -> tuple[Loss, ...]:
+def worst(cells: Sequence[Cell], metric: Metric, shown: int = SHOWN_LOSSES) -> tuple[Loss, ...]:
     """The losses of a metric: the worst consequence first, then where there are most alike; the newest of each kind."""
     alike: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    lost = {marks for marks in {c.marks for c in cells} if metric.losses.holds(marks)}
     for cell in cells:
-        if metric.losses.holds(cell.marks):
+        if cell.marks in lost:
             key = (cell.of[Dimension.CONSEQUENCE], cell.of[Dimension.FAMILY], cell.of[Dimension.TIER])
             alike[key].append(cell)
     found = [Loss(max(c.latest for c in same)[1], *key, sum(c.tickets for c in same)) for key, same in alike.items()]
@@ -201,27 +202,15 @@ def worst(cells: Iterable[Cell], metric: Metric, shown: int = SHOWN_LOSSES) -> t
 # ── over time ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """How many tickets of a family were opened on a day and bear exactly these marks."""
-
-    on: str
-    family: str
-    marks: int
-    tickets: int
-
-
-def read_days(conn: Connection, period: Period) -> list[Day]:
-    """The period day by day."""
-    cols = (_t.opened_on, _t.family, _t.marks)
-    query = select(*cols, func.count()).where(*period.sql()).group_by(*cols)
-    return [Day(*row) for row in conn.execute(query)]
-
-
 def _months(conn: Connection, period: Period) -> dict[str, dict[str, Counter[str]]]:
+    # Counted by day first, which is the index's own order: only then is there little left to sort.
+    days = select(_t.opened_on, _t.family, _t.marks, func.count().label("tickets")).where(*period.sql())
+    daily = days.group_by(_t.opened_on, _t.family, _t.marks).subquery().c
+    month_of = func.substr(daily.opened_on, 1, 7)
     by_month: dict[str, Counter[int]] = defaultdict(Counter)
-    for day in read_days(conn, period):
-        by_month[day.on[:7]][day.marks] += day.tickets
+    query = select(month_of, daily.marks, func.sum(daily.tickets)).group_by(month_of, daily.marks)
+    for on, marks, tickets in (tuple[Any, ...](row) for row in conn.execute(query)):
+        by_month[str(on)][int(marks)] += int(tickets)
     found: dict[str, dict[str, Counter[str]]] = {}
     for month in sorted(by_month):
         found[month] = {m.id: Counter() for m in METRICS}

@@ -102,13 +102,16 @@ class People:
     articles: Sequence[Reviewed] = ()
 
 
-_COMPARED = ("recontact", "late_escalation")
-_OVERRIDES = ("override_lane", "override_draft", "override_path")
+COMPARED = ("recontact", "late_escalation")
+OVERRIDES = ("override_lane", "override_draft", "override_path")
 _AUTONOMY = (Where(Mark.ASSIGNED), Where(Mark.ANSWERED_ALONE))
 _UNCOVERED = (BY_ID["uncovered"].among, BY_ID["uncovered"].counts)
 _BOUNCED = (BY_ID["specialist_bounce"].among, BY_ID["specialist_bounce"].counts)
 _QUOTED = (Where(Mark.ANSWERED), Where(Mark.RECONTACTED))
-_SHARE = ALARM_RATE / 6
+_LOOKED_AT = Mark.ASSIGNED | Mark.ANSWERED_ALONE | Mark.UNCOVERED
+for _id in (*COMPARED, *OVERRIDES):
+    _LOOKED_AT |= BY_ID[_id].among.all | BY_ID[_id].counts.all
+SHARE = ALARM_RATE / 6
 """Six kinds of test share the rate alike; within a kind its tests do."""
 
 
@@ -118,7 +121,7 @@ def read_warnings(conn: Connection, as_of: datetime, people: People | None = Non
     watch = watch_of(conn, as_of)
     if watch is None:
         return tuple(_past_review(conn, as_of, held))
-    families = by_family(conn, watch, as_of)
+    families = by_family(conn, watch, as_of, _LOOKED_AT)
     board = _Board(conn, watch, as_of, held)
     return tuple(
         sorted(
@@ -158,15 +161,15 @@ class _Board:
 
     def bad_families(self, rows: Sequence[Row]) -> Iterator[Warn]:
         """Families that a healthy total hides."""
-        for metric in _COMPARED:
+        for metric in COMPARED:
             words = f"{BY_ID[metric].title.lower()}: far more often than in all other families, which the total hides"
-            yield from self._beside(Kind.BAD_FAMILY, rows, BY_ID[metric], words, len(_COMPARED))
+            yield from self._beside(Kind.BAD_FAMILY, rows, BY_ID[metric], words, len(COMPARED))
 
     def overrides(self, rows: Sequence[Row]) -> Iterator[Warn]:
         """Categories (a family and what was overridden in it) in which people overrule again and again."""
-        for metric in _OVERRIDES:
+        for metric in OVERRIDES:
             words = f"{BY_ID[metric].title.lower()} again and again: far more often than in all other families"
-            yield from self._beside(Kind.REPEATED_OVERRIDES, rows, BY_ID[metric], words, len(_OVERRIDES))
+            yield from self._beside(Kind.REPEATED_OVERRIDES, rows, BY_ID[metric], words, len(OVERRIDES))
 
     def bounces(self, rows: Sequence[Row]) -> Iterator[Warn]:
         """Queues that send on what they are sent: their packets are vague, or the taxonomy of queues is wrong."""
@@ -194,7 +197,7 @@ class _Board:
         if not groups or self.watch.weeks <= REFERENCE_WEEKS:
             return
         hits, among = table(rows, groups, self.watch, *what)
-        told = rising(hits, among, _SHARE / len(groups))
+        told = rising(hits, among, SHARE / len(groups))
         for n in _alarmed(told):
             now, before = slice(REFERENCE_WEEKS, None), slice(None, REFERENCE_WEEKS)
             counted = (hits[n, now].sum(), among[n, now].sum(), hits[n, before].sum(), among[n, before].sum())
@@ -210,7 +213,7 @@ class _Board:
         if len(groups) < 2:
             return
         hits, among = table(rows, groups, self.watch, *what)
-        told = beside(hits, among, _SHARE / sharing / len(groups))
+        told = beside(hits, among, SHARE / sharing / len(groups))
         for n in _alarmed(told):
             own, total = (hits[n].sum(), among[n].sum()), (hits.sum(), among.sum())
             counted = (*own, total[0] - own[0], total[1] - own[1])

