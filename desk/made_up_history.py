@@ -16,6 +16,7 @@ from desk import decisions
 from desk.decisions import look
 from desk.errors import DeskError
 from desk.made_up_lives import Deed, Story, What
+from desk.pinning import pin_articles
 from desk.post import PostRoom
 from guards.lanes import Lane
 from guards.policy import Release
@@ -26,6 +27,7 @@ from ledger.outbox import PostLedger
 from ledger.people import PeopleLedger
 from ledger.reviews import Review, Reviews
 from ledger.store import Store
+from tools.knowledge import current_articles
 from tools.sandbox import SandboxCompany
 from tools.systems import IncidentLog, Systems
 
@@ -64,14 +66,24 @@ class NoIncidents:
         return IncidentLog((), self.clock())
 
 
-def made_up_systems(clock: MadeUpClock) -> Systems:
-    """The made-up company's articles, approved for the whole year; of its customers nothing is on record, so that all that
-    is known of an account comes with the ticket and is as old as the ticket."""
+def made_up_company() -> SandboxCompany:
+    """The made-up company's articles, approved for the whole year."""
     company = SandboxCompany()
     for article in tuple(company.directory.shelves.articles):
         if article.approved_on is not None:
             company.put(replace(article, approved_on=date(2020, 1, 1), review_by=date(2100, 1, 1)))
-    return replace(company.systems(), incidents=NoIncidents(clock))
+    return company
+
+
+def made_up_systems(clock: MadeUpClock) -> Systems:
+    """Its systems. Of the customers nothing is on record, so that all that is known of an account comes with the ticket and
+    is as old as the ticket."""
+    return replace(made_up_company().systems(), incidents=NoIncidents(clock))
+
+
+def pin_made_up_articles(store: Store) -> None:
+    """Pins its articles, as every workspace does when it is opened."""
+    pin_articles(store, current_articles(made_up_company().directory.shelves.articles))
 
 
 @dataclass
@@ -193,6 +205,7 @@ async def drive(
     refused = 0
     systems = made_up_systems(clock)
     queues = frozenset(q.queue_id for q in systems.queues)
+    pin_made_up_articles(store)
     for n, (_, release) in enumerate(releases):
         until = releases[n + 1][0] if n + 1 < len(releases) else datetime.max.replace(tzinfo=UTC)
         async with open_handler(store, systems, release, runs) as handler:

@@ -103,12 +103,13 @@ DRIFTS: Mapping[str, str] = MappingProxyType(
 )
 """What is planted, from ``DRIFT_AFTER`` of the time on."""
 DRIFT_AFTER = 0.6
-_ACCOUNTS = (
+ACCOUNTS = (
     ("free", "smb", 2.0),
     ("team", "smb", 4.0),
     ("business", "midmarket", 3.0),
     ("enterprise", "enterprise", 1.0),
 )
+"""Tier, segment and weight of those who write."""
 _NAMES = ("Ada", "Bela", "Cleo", "Dario", "Edda", "Femi", "Gita", "Hugo", "Ines", "Jonas")
 _AGAIN = "That did not help. Our admin is locked out now, please give me admin rights."
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -120,6 +121,7 @@ def plan(
     seed: int,
     days: int = 364,
     subjects: Sequence[Subject] = SUBJECTS,
+    accounts: Sequence[tuple[str, str, float]] = ACCOUNTS,
     drift: bool = True,
 ) -> list[Story]:
     """So many tickets over so many days, in the order in which they come. The same seed plans the same year."""
@@ -130,7 +132,7 @@ def plan(
         at = start + timedelta(seconds=int(days * part * _DAY) + chance.randrange(40, 600))
         drifted = drift and part >= DRIFT_AFTER
         subject = chance.choices(subjects, [s.drifted if drifted else s.weight for s in subjects])[0]
-        tier, segment, _ = chance.choices(_ACCOUNTS, [a[2] for a in _ACCOUNTS])[0]
+        tier, segment, _ = chance.choices(accounts, [a[2] for a in accounts])[0]
         number = len(found) + 1
         name = chance.choice(_NAMES)
         email = f"{name.lower()}.{number}@customers.example"
