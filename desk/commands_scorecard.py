@@ -52,6 +52,32 @@ def export(
     _run(workspace, lambda records, tell: write(records, folder, format, words, tell))
 
 
+@app.command(name="made-up-history")
+def made_up_history(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder without a ledger; made where it is not there.")
+    ],
+    tickets: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same year.")] = 1,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="Drive each kind of ticket once and tell it again of others.")
+    ] = False,
+) -> None:
+    """A year of made-up tickets through the real machine, with drifts planted in it, to see the scorecard at work."""
+    from desk.made_up_year import write_year
+
+    _told(lambda tell: write_year(folder, tickets, seed, bulk, tell))
+
+
+def _told(work: Callable[[Callable[[str], None]], int]) -> None:
+    from contextlib import ExitStack
+
+    from desk.errors import DeskError
+    from desk.face import guarded, tell
+
+    raise typer.Exit(guarded(lambda: work(tell), ExitStack(), DeskError))
+
+
 def _run(workspace: Path, work: Callable[[Records, Callable[[str], None]], int]) -> None:
     import os
     from contextlib import ExitStack

@@ -31,7 +31,6 @@ from tools.knowledge import current_articles
 from tools.sandbox import SandboxCompany
 from tools.systems import IncidentLog, Systems
 
-NOTE = "Every ticket, customer and decision in this history is made up."
 AGENTS = ("Marek", "Oona", "Petra")
 
 

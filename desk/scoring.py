@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from desk.errors import DeskError
 from desk.face import json_text
+from desk.made_up_marks import note_of
 from desk.records import Records
 from desk.workplace import read_company
 from ledger.scorecard.metrics import BY_ID
@@ -40,7 +41,6 @@ class Asked:
     part: str = Part.HITS.value
     of: tuple[str, ...] = ()
     """``family=billing``: only of this group."""
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ def show(records: Records, asked: Asked, tell: Tell) -> int:
             tell(ticket)
         return 0
     score = read_score(records, period)
+    note = note_of(records.settings.workspace)
     if asked.html is not None:
         with records.store.read() as conn:
-            written = page(conn, score.card, score.warned, score.misses, asked.note)
+            written = page(conn, score.card, score.warned, score.misses, note)
         asked.html.write_text(written, encoding="utf-8", newline="\n")
         tell(f"wrote {asked.html}")
     elif asked.json:
@@ -70,6 +71,8 @@ def show(records: Records, asked: Asked, tell: Tell) -> int:
     elif asked.csv:
         tell(to_csv(score.card))
     else:
+        if note:
+            tell(note)
         tell(text(score.card, score.warned, score.misses, by))
     return 0
 

@@ -94,7 +94,7 @@ METRICS: tuple[Metric, ...] = (
         "draft_edited_heavily",
         "Edits that changed much of a draft",
         "Of the tickets with an edited draft whose texts are both still there: those where at least "
-        f"{EDITED_HEAVILY_PER_MILLE // 10} words in a hundred were changed in the last edit.",
+        f"{EDITED_HEAVILY_PER_MILLE // 10} words in a hundred were changed in the last edit, not counting what the draft had left open.",
         Where(Mark.EDIT_MEASURED),
         Mark.EDITED_HEAVILY,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -165,6 +166,10 @@ READS = frozenset(
 """The kinds that the fold reads."""
 
 
+_PLACE = re.compile(r"\[Agent:[^\]]*\]")
+"""What ``agent.writers`` leaves in a draft for the person to decide or fill in."""
+
+
 def customer_of(words: str | None) -> str | None:
     """A digest of who wrote, from the sealed words of a message: the person's address, else the account. None where
     neither is there, or the words were erased."""
@@ -174,8 +179,9 @@ def customer_of(words: str | None) -> str | None:
 
 
 def share_changed(draft: str, sent: str) -> int:
-    """How many words in a thousand differ between two texts, counted over both."""
-    before, after = draft.split(), sent.split()
+    """How many words in a thousand differ between two texts, counted over both. What a draft left open for the agent to fill
+    in is no word of it."""
+    before, after = _PLACE.sub("", draft).split(), sent.split()
     if not before and not after:
         return 0
     return round(1000 * (1 - difflib.SequenceMatcher(None, before, after, autojunk=False).ratio()))
