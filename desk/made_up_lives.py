@@ -79,7 +79,7 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject("limits", "What are the API rate limits?", 8, 8),
     Subject("plan", "What does the Team plan include?", 7, 7),
     Subject("export", "How do I export a report to PowerPoint automatically every hour?", 3, 14),
-    Subject("status", "Where is the status page?", 5, 5),
+    Subject("status", "Where is the status page?", 6, 6),
     Subject("charge", "Why is the amount on our last invoice higher than before? Please explain the charge.", 8, 8),
     Subject("discount", "Could you give us a discount on our renewal?", 7, 7),
     Subject("viewers", "How long do viewers keep access after we remove them?", 6, 6),
@@ -96,7 +96,7 @@ DRIFTS: Mapping[str, str] = MappingProxyType(
     {
         "autonomy_rising billing": "many more routine questions about invoices, so that billing is answered alone more often",
         "unanswered_questions feature_access": "many more questions about an export that no article knows",
-        "repeated_overrides contract_tier": "agents turn most drafts about discounts down",
+        "repeated_overrides outage": "agents turn most drafts about the status page down",
         "wrong_queue security_team": "people move most lock-outs on to the access specialists",
         "stale_article add-seats": "customers come back after the article about seats",
     }
@@ -171,7 +171,7 @@ _SAID = (Deed(20, What.POST),)
 
 
 def _drafted(subject: Subject, drifted: bool, chance: random.Random) -> tuple[Deed, ...]:
-    turned_down = 0.8 if drifted and subject.id == "discount" else 0.08
+    turned_down = 0.8 if drifted and subject.id == "status" else 0.08
     done: tuple[Deed, ...]
     if chance.random() < turned_down:
         done = (Deed(2 * _HOUR, What.REJECT), Deed(2 * _HOUR + 10 * _MINUTE, What.ANSWER))
