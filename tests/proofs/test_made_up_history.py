@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from desk.made_up_bulk import specimens, tell_again
+from desk.made_up_bulk import Specimen, specimens, tell_again
 from desk.made_up_history import MadeUpClock, drive
-from desk.made_up_lives import ACCOUNTS, DRIFT_AFTER, DRIFTS, SUBJECTS, Story, plan
+from desk.made_up_lives import ACCOUNTS, DRIFT_AFTER, DRIFTS, SUBJECTS, Life, Story, plan
 from guards.policy import Release
 from ledger.scorecard.projecting import catch_up
 from ledger.scorecard.warnings import Warn, read_warnings
@@ -35,10 +35,15 @@ async def driven(folder: Path, stories: list[Story], release: Release) -> Store:
     return store
 
 
+KEPT: dict[Life, Specimen] = {}
+"""Lives that were driven before: driving one takes longer than telling it a hundred times."""
+
+
 async def told_again(folder: Path, stories: list[Story], release: Release) -> Store:
     store, clock = opened(folder, "bulk")
-    found = await specimens((s.life for s in stories), release, START)
-    tell_again(store, stories, [(START, found)], batch=150)
+    missing = {s.life for s in stories} - KEPT.keys()
+    KEPT.update(await specimens(sorted(missing, key=repr), release, START))
+    tell_again(store, stories, [(START, KEPT)], batch=150)
     clock.moment = stories[-1].at + timedelta(days=12)
     return store
 
@@ -70,7 +75,7 @@ def record(store: Store) -> list[tuple[Any, ...]]:
 async def test_the_bulk_path_writes_the_events_that_the_machine_writes(
     tmp_path: Path, rules: Release, size: Callable[[int, int], int]
 ) -> None:
-    stories = plan(size(40, 300), START, seed=7, days=30)
+    stories = plan(size(12, 300), START, seed=7, days=30)
     one, other = await driven(tmp_path, stories, rules), await told_again(tmp_path, stories, rules)
     expected, found = record(one), record(other)
     assert len(expected) > 9 * len(stories)
@@ -107,7 +112,7 @@ async def test_every_planted_drift_is_found_and_not_before_it_began(
     everything = size(0, 1) == 1
     subjects = [s for s in SUBJECTS if everything or s.id in FEW]
     planted = [d for d in DRIFTS if everything or d.endswith((" billing", " add-seats"))]
-    stories = plan(6000, START, seed=5, subjects=subjects, accounts=ACCOUNTS[1:2])
+    stories = plan(size(2500, 6000), START, seed=5, subjects=subjects, accounts=ACCOUNTS[1:2])
     found = {f"{w.kind.value} {w.group.partition(' ')[0]}": w for w in await warned(tmp_path, stories, rules)}
     assert set(planted) <= set(found)
     began = (START + timedelta(days=364 * DRIFT_AFTER)).date()
@@ -119,6 +124,6 @@ async def test_a_year_without_a_drift_is_not_warned_of_change(
     tmp_path: Path, rules: Release, size: Callable[[int, int], int]
 ) -> None:
     subjects = [s for s in SUBJECTS if size(0, 1) or s.id in FEW]
-    stories = plan(3000, START, seed=6, subjects=subjects, accounts=ACCOUNTS[1:2], drift=False)
+    stories = plan(size(1500, 3000), START, seed=6, subjects=subjects, accounts=ACCOUNTS[1:2], drift=False)
     found = await warned(tmp_path, stories, rules)
     assert [w for w in found if w.kind in ("autonomy_rising", "unanswered_questions", "stale_article")] == []
