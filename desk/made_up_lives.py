@@ -96,7 +96,7 @@ DRIFTS: Mapping[str, str] = MappingProxyType(
     {
         "autonomy_rising billing": "many more routine questions about invoices, so that billing is answered alone more often",
         "unanswered_questions feature_access": "many more questions about an export that no article knows",
-        "repeated_overrides outage": "agents turn most drafts about the status page down",
+        "repeated_overrides outage": "agents take most questions about the status page away from the assistant",
         "wrong_queue security_team": "people move most lock-outs on to the access specialists",
         "stale_article add-seats": "customers come back after the article about seats",
     }
@@ -171,9 +171,10 @@ _SAID = (Deed(20, What.POST),)
 
 
 def _drafted(subject: Subject, drifted: bool, chance: random.Random) -> tuple[Deed, ...]:
-    turned_down = 0.8 if drifted and subject.id == "status" else 0.08
     done: tuple[Deed, ...]
-    if chance.random() < turned_down:
+    if drifted and subject.id == "status" and chance.random() < 0.8:
+        done = (Deed(90 * _MINUTE, What.LANE_UP),)
+    elif chance.random() < 0.08:
         done = (Deed(2 * _HOUR, What.REJECT), Deed(2 * _HOUR + 10 * _MINUTE, What.ANSWER))
     else:
         done = (chance.choices(_HANDLED, [6, 1, 3, 1, 1])[0],)
