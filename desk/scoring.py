@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from desk.face import json_text
 from desk.made_up_marks import note_of
 from desk.records import Records
 from desk.workplace import read_company
+from ledger.audits.figures import audit_misses
 from ledger.scorecard.metrics import BY_ID
 from ledger.scorecard.page import page
 from ledger.scorecard.projecting import catch_up
@@ -88,7 +89,9 @@ def read_score(records: Records, period: Period) -> Score:
 
 def misses_of(conn: Connection, period: Period) -> tuple[Misses, ...]:
     """High-risk misses by family, as audits found them; none where nothing is audited."""
-    return ()
+    since = datetime.combine(period.since, time(), UTC) if period.since else datetime.min.replace(tzinfo=UTC)
+    until = datetime.combine(period.until + timedelta(days=1), time(), UTC) if period.until else period.as_of
+    return audit_misses(conn, since, until, period.as_of)
 
 
 def tickets_behind(records: Records, period: Period, asked: Asked) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from math import ceil
 from typing import Any, Protocol
 
 from sqlalchemy import select
 
 from guards.rollout_evidence import Evidence, Recent, Share
+from ledger.audits.figures import audit_misses
 from ledger.events import HOUSE, Kind
 from ledger.rollout import MACHINE
 from ledger.store import Store
@@ -50,12 +52,17 @@ class _Told:
 
 class LedgerCounts:
     """Counts straight from the events, a ticket at a time. A recontact is the customer's writing again in the same ticket
-    within 7 days of an answer; audits come from whoever holds them."""
+    within 7 days of an answer; a miss is what auditors found."""
 
     def __init__(self, store: Store, audited: Audited | None = None) -> None:
-        """Without ``audited`` no ticket counts as audited, and the gate asks for them."""
+        """Without ``audited`` the ledger's own audits count, a disputed one as a whole miss."""
         self._store = store
-        self._audited = audited or (lambda family, since: Share(0, 0))
+        self._audited = audited or self._by_audits
+
+    def _by_audits(self, family: str, since: datetime) -> Share:
+        with self._store.read() as conn:
+            found = [row for row in audit_misses(conn, since, self._store.now()) if row.name == family]
+        return Share(sum(ceil(row.misses) for row in found), sum(row.audited for row in found))
 
     def evidence(self, family: str) -> Evidence:
         """Since the family was narrowed last, or from the beginning: what was earned before that counts no more."""
