@@ -20,7 +20,7 @@ from guards.wording import screen
 from ledger.events import Kind
 from ledger.letters import Delivery
 from ledger.packet import Sentence
-from ledger.packet_lint import lint
+from ledger.packet_lint import LEFT_OUT, lint
 from ledger.words import digest_of
 from tools.knowledge import may_ground
 from tools.systems import Article
@@ -257,9 +257,9 @@ def packet_whole(case: Case, seen: Evidence) -> Iterator[tuple[Severity, str]]:
 
 
 def packet_summarised(case: Case, seen: Evidence) -> Iterator[tuple[Severity, str]]:
-    """Has the packet kept its summary, or did the lint take it out?"""
+    """Has the packet kept its whole summary, or did the lint take a sentence out?"""
     for note in seen.packet.degraded if seen.packet else ():
-        if note.startswith("the summary was left out"):
+        if note.startswith(LEFT_OUT):
             yield Severity.QUALITY, f"the packet: {note}"
 
 

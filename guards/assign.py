@@ -115,7 +115,7 @@ def coverage_reasons(assessment: Assessment, coverage: Coverage, release: Releas
         (
             "unverified_requester",
             assessment.account_needed() and not coverage.requester_verified,
-            "it concerns an account, and we have not verified who is asking",
+            "it concerns an account, and who is asking is not verified",
         ),
         (
             "account_not_confirmed",

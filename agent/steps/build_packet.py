@@ -10,9 +10,12 @@ from agent.packet_writing import write_packet
 from guards.facts import Standing
 from guards.lanes import Lane
 from ledger.events import Kind
-from ledger.packet import EscalationPacket, to_json
-from ledger.packet_lint import lint
+from ledger.packet import EscalationPacket, Sentence, to_json
+from ledger.packet_lint import LEFT_OUT, lint
 from ledger.worker import WorkerLedger
+
+POINTER = Sentence("Likely needs a person for the triggers and the missing context named below.", Standing.INFERRED)
+"""What a summary says of which nothing else may stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,15 @@ class BuildPacket:
 
 
 def passed(packet: EscalationPacket) -> EscalationPacket:
-    """The packet as the lint lets it stand: one that is refused loses what it says beyond the facts, and tells so.
+    """The packet as the lint lets it stand: each sentence of the summary in which it finds a fault is left out, and the
+    packet says so. A summary is never empty, for a person would have to rebuild it.
 
     A person gets it all the same, with what the lint still finds shown beside it: a packet is never withheld.
     """
-    found = lint(packet)
-    if not found:
+    faulty = {f.where: f.rule for f in lint(packet) if f.where.startswith("summary[")}
+    if not faulty:
         return packet
-    wrong = {f.where for f in found}
-    confirmed = tuple(
-        s for i, s in enumerate(packet.summary) if s.standing is Standing.CONFIRMED and f"summary[{i}]" not in wrong
-    )
-    note = f"the summary was left out: {'; '.join(sorted({f.rule for f in found}))}"
-    return replace(packet, summary=confirmed, degraded=(*packet.degraded, note))
+    kept = tuple(s for i, s in enumerate(packet.summary) if f"summary[{i}]" not in faulty)
+    many = "a sentence was" if len(faulty) == 1 else f"{len(faulty)} sentences were"
+    note = f"{LEFT_OUT}: {many} not fit to stand ({'; '.join(sorted(set(faulty.values())))})"
+    return replace(packet, summary=kept or (POINTER,), degraded=(*packet.degraded, note))

@@ -21,6 +21,7 @@ from guards.triggers import Trigger
 from ledger.events import Body, Entry, Event, Kind
 from ledger.letters import Delivery, DeliveryState
 from ledger.packet import Sentence
+from ledger.packet_lint import LEFT_OUT
 from ledger.store import open_store
 from ledger.words import digest_of
 
@@ -190,7 +191,8 @@ def test_a_packet_that_lacks_repeats_or_lost_something_is_found(plays: Mapping[s
     assert found(not_done=())["packet_whole"] is Severity.QUALITY
     copied = Sentence(packet.words[-1].text, Standing.CLAIMED)
     assert found(summary=(copied,))["packet_whole"] is Severity.QUALITY
-    assert found(degraded=("the summary was left out: over_assertion",))["packet_summarised"] is Severity.QUALITY
+    lost = (f"{LEFT_OUT}: a sentence was not fit to stand (over_assertion)",)
+    assert found(degraded=lost)["packet_summarised"] is Severity.QUALITY
 
 
 def test_a_ticket_that_nobody_has_and_one_that_the_machine_gave_up_are_missed_risks(
