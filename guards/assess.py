@@ -97,9 +97,10 @@ def assess(
     """
     said = tuple(opinions)
     read = plain(words)
-    families = touched_families(read, release, hinted_families)
+    shown, weaker = shown_families(read, release, hinted_families), _weaker_families(read, release)
+    families = shown or weaker
     # Weaker signs of a family never hide behind a stronger one's: what they need must be there too (I11).
-    wider = tuple(dict.fromkeys((*families, *_weaker_families(read, release))))
+    wider = tuple(dict.fromkeys((*families, *weaker)))
     tongue = language(read)
     signals = [
         *fact_signals(facts, wider, release),
@@ -109,10 +110,13 @@ def assess(
         *opinion_signals(said),
     ]
     need = _need(signals, said)
+    unknown = needed_signals(signals, facts, release)
     # Words show what an answer would need; whether that is missing, the record says.
     signals = [s for s in signals if not _only_names_a_need(s)]
     signals += context_signals(need, wider, facts, release, tongue, too_long=len(words) > LONGEST)
-    signals += domain_signals(families, signals, facts, release)
+    signals += [s for s in unknown if s not in signals]
+    # Only a family that shows itself makes a mixture: weaker signs fall away beside it, and a level may not (I11).
+    signals += domain_signals(shown, signals, facts, release, unknown=bool(weaker))
     asks_human = any(o.asks_human for o in said) or _ASKS_HUMAN.search(read) is not None
     return Assessment(Matrix(tuple(signals)), families, need, asks_human, tongue)
 
@@ -121,7 +125,12 @@ def assess(
 
 
 def touched_families(read: str, release: Release, hinted: Iterable[str] = ()) -> tuple[str, ...]:
-    """The issue families that the words touch, the most often named first, then the hinted ones."""
+    """The issue families that the words touch; where none shows itself, those of which there are weaker signs."""
+    return shown_families(read, release, hinted) or _weaker_families(read, release)
+
+
+def shown_families(read: str, release: Release, hinted: Iterable[str] = ()) -> tuple[str, ...]:
+    """The issue families that show themselves in the words, the most often named first, then the hinted ones."""
     counts: dict[str, int] = {}
     for family in release.family:
         if family.pattern and (hits := {m.group() for m in family.pattern.finditer(read)}):
@@ -129,7 +138,7 @@ def touched_families(read: str, release: Release, hinted: Iterable[str] = ()) ->
     for name in hinted:
         if release.family_of(name):
             counts.setdefault(name, 0)
-    return tuple(sorted(counts, key=lambda name: -counts[name])) or _weaker_families(read, release)
+    return tuple(sorted(counts, key=lambda name: -counts[name]))
 
 
 def _weaker_families(read: str, release: Release) -> tuple[str, ...]:
@@ -297,13 +306,7 @@ def context_signals(
         )
     needed, decisive = _wanted(families, release)
     if need >= Need.RECORD:
-        for fact in _unusable(needed, facts):
-            add(
-                "record_needed",
-                Level.MEDIUM,
-                fact.words(),
-                "the answer depends on this customer's own record",
-            )
+        found += [_record_needed(fact) for fact in _unusable(needed, facts)]
     if need is Need.DECISION:
         for fact in _unusable(decisive, facts):
             add(
@@ -317,6 +320,18 @@ def context_signals(
             if fact.standing is Standing.CONFLICTING:
                 add("systems_disagree", Level.HIGH, fact.words(), "two systems of record disagree on it")
     return found
+
+
+def needed_signals(signals: Iterable[Signal], facts: Facts, release: Release) -> list[Signal]:
+    """Where a rule that fired names a fact that an answer would rest on, and it is not known."""
+    fired = {s.id for s in signals}
+    names = dict.fromkeys(n for rule in release.signal if rule.id in fired for n in rule.needs)
+    return [_record_needed(fact) for fact in _unusable(names, facts)]
+
+
+def _record_needed(fact: Fact) -> Signal:
+    why = "the answer depends on this customer's own record"
+    return Signal("record_needed", Trigger.MISSING_CONTEXT, Level.MEDIUM, Witness.LAW, fact.words(), why)
 
 
 _ALWAYS_NEEDED = ("account.tier",)
@@ -334,18 +349,22 @@ def _unusable(names: Iterable[str], facts: Facts) -> list[Fact]:
 
 
 def domain_signals(
-    families: tuple[str, ...], signals: Iterable[Signal], facts: Facts, release: Release
+    families: tuple[str, ...], signals: Iterable[Signal], facts: Facts, release: Release, *, unknown: bool = False
 ) -> list[Signal]:
     """Mixed domains: two are medium, three or a costly pair are high.
+
+    ``unknown`` says that it is about something, though no family shows itself: that counts as one domain.
 
     A documentation question may name two domains ("which plans have audit logs"); only where something else
     about the words is raised does the mixture complicate a decision. An incident that affects the account
     counts where something commercial is asked for, because the record shows what words leave out.
     """
     domains = dict.fromkeys(f.domain for name in families if (f := release.family_of(name)))
+    if unknown and not domains:
+        domains["unknown"] = None
     raised = any(s.trigger is not Trigger.MISSING_CONTEXT and s.by is not Witness.FACTS for s in signals)
     commercial = any(s.trigger is Trigger.POLICY_SENSITIVITY and s.level is Level.HIGH for s in signals)
-    evidence = f"touches {', '.join(families)}"
+    evidence = f"touches {', '.join(families or domains)}"
     incident = facts.get("incidents.affecting")
     if commercial and incident.known and incident.value and "outage" not in domains:
         domains["outage"] = None

@@ -80,6 +80,9 @@ class SignalRule(_Part):
     """Only where one of these families is touched; empty means everywhere."""
     personal: bool = False
     """Silent on general questions: "how long do refunds take?" asks for no refund (``assess.is_general``)."""
+    needs: tuple[str, ...] = ()
+    """Facts that an answer to this would rest on; where one is not known, context is missing. A fact that no system
+    holds is never known."""
     untrusted: bool = False
     """Also looked for in what else reaches a machine: account notes, articles, quoted mail."""
     owned_by: OwnerGroup | None = None

@@ -38,8 +38,19 @@ def level(found: Assessment, trigger: Trigger) -> Level:
 
 WORDS: dict[str, tuple[list[str], list[str]]] = {
     "asks_for_money_back": (
-        ["We bought ten seats too many, please refund them.", "Could you give us our money back for October?"],
-        ["How long do refunds take?", "Where can I see the refund policy?", "Which currency are invoices in?"],
+        [
+            "We bought ten seats too many, please refund them.",
+            "Could you give us our money back for October?",
+            "Krijgen wij een tegoed voor de storing?",
+            "Vorremmo un rimborso per febbraio.",
+            "Who decides about service credits, and can we get one?",
+        ],
+        [
+            "Who decides about service credits, in general?",
+            "How long do refunds take?",
+            "Where can I see the refund policy?",
+            "Which currency are invoices in?",
+        ],
     ),
     "contests_a_charge": (
         ["We have been charged twice for the same month.", "Please reverse the late fee on this invoice."],
@@ -59,7 +70,11 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "changes_the_plan": (
         ["Please downgrade us from the Business plan.", "I want to switch my subscription to annual."],
-        ["What does the Team plan include?", "Which page compares the plans?"],
+        [
+            "What does the Team plan include?",
+            "Which page compares the plans?",
+            "Where can a workspace switch from the Free plan to Team?",
+        ],
     ),
     "changes_an_entitlement": (
         ["Could you nudge our limit up a little?", "Please enable redaction for us on our plan."],
@@ -74,19 +89,40 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["Please refund the 15 dollars.", "Our plan costs $12,500 a year."],
     ),
     "access_recovery": (
-        ["Our admin is locked out since Friday.", "I forgot my password and the mail never comes."],
+        [
+            "Our admin is locked out since Friday.",
+            "I forgot my password and the mail never comes.",
+            "How do I get the codes onto my new phone?",
+        ],
         ["How often must passwords be changed?", "How do I lock a column in a table?"],
     ),
     "privilege_change": (
-        ["Please make Dora an administrator of our workspace.", "The workspace owner has left the company."],
+        [
+            "Please make Dora an administrator of our workspace.",
+            "The workspace owner has left the company.",
+            "He is gone since May; was his access ever revoked?",
+        ],
         ["What can the admin role do?", "How do I invite teammates?"],
     ),
     "suspicious_activity": (
-        ["There is a login that we do not recognise.", "I think somebody has accessed our workspace."],
-        ["Do you offer phishing simulation?", "Which data is shown on the login page?"],
+        [
+            "There is a login that we do not recognise.",
+            "I think somebody has accessed our workspace.",
+            "The log shows two sign-ins at night from another country.",
+            "There is an entry from a town that none of us knows.",
+        ],
+        [
+            "Can sign-ins be limited to one country?",
+            "Do you offer phishing simulation?",
+            "Which data is shown on the login page?",
+        ],
     ),
     "lost_or_stolen": (
-        ["I lost my phone with the codes on it.", "My laptop was stolen on the train."],
+        [
+            "I lost my phone with the codes on it.",
+            "My laptop was stolen on the train.",
+            "My phone fell into the canal yesterday.",
+        ],
         ["How do I print a badge for visitors?", "We have a new laptop for testing."],
     ),
     "changes_recovery_data": (
@@ -96,6 +132,10 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
     "changes_own_credential_or_contact": (
         ["I want to change my email address.", "Could you update our phone number?"],
         ["Which phone number format do you accept?", "Where is the export page?"],
+    ),
+    "shares_a_credential": (
+        ["May a temp work under my login in July?", "We share one password between three of us."],
+        ["How do I share a folder with a client?", "We work with your templates every day."],
     ),
     "asks_for_personal_documents": (
         ["Please send me a copy of my medical records.", "This is a data subject request."],
@@ -121,6 +161,14 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["Please remove two seats from our account.", "I want to merge two workspaces of ours."],
         ["Which list shows our seats?", "What ways to pay are there?"],
     ),
+    "wants_it_bought": (
+        ["Could you order three more seats for us?", "Please buy the pack with the card you have."],
+        ["How do I buy seats for us?", "Who may order seats?"],
+    ),
+    "wrote_before": (
+        ["I am writing for the fifth time about the logo.", "We have reported this three times."],
+        ["The third step is clear.", "I wrote a template yesterday."],
+    ),
     "dissatisfied": (
         ["This is the third time I write about it.", "Honestly, this is unacceptable."],
         ["Thanks, that was quick!", "The second step of the guide is clear."],
@@ -130,8 +178,17 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["We launched last year.", "Where do I set a deadline for a task?"],
     ),
     "threatens": (
-        ["If this goes on we will switch to another vendor.", "I shall post about this on LinkedIn."],
-        ["How do I log in with LinkedIn?", "How do I switch to dark mode?"],
+        [
+            "If this goes on we will switch to another vendor.",
+            "I shall post about this on LinkedIn.",
+            "We will take it to the press.",
+        ],
+        [
+            "How do I log in with LinkedIn?",
+            "How do I switch to dark mode?",
+            "Nothing happens when I press Save.",
+            "Regards, Ada Quince, Harbour Lane Press",
+        ],
     ),
     "legal_matter": (
         ["You will hear from our lawyer.", "This is a breach of contract."],
@@ -153,6 +210,14 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["How do I start an export?", "What statuses can an export have?", "How many forms do new members get?"],
     ),
+    "state_of_own_work": (
+        ["Two rows of ours haven't gone through.", "Our approval workflow no longer works."],
+        ["How does a workflow work?", "Which files can be imported?"],
+    ),
+    "state_of_own_credit": (
+        ["Has our credit for May been issued?", "When will the refund be paid out?"],
+        ["Where are credits listed?", "What is a service credit?"],
+    ),
     "something_gone": (
         ["The export button has vanished from our menu.", "My templates disappeared since Friday."],
         ["Where do old forms go?", "How do I hide a menu entry?"],
@@ -162,11 +227,21 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["When are we charged?", "Can you tell me what is on a bill?"],
     ),
     "sign_in_in_another_language": (
-        ["Pouvez-vous désactiver la double authentification ?", "Bitte die Zwei-Faktor-Anmeldung abschalten."],
+        [
+            "Pouvez-vous désactiver la double authentification ?",
+            "Bitte die Zwei-Faktor-Anmeldung abschalten.",
+            "Jemand hat sich nachts bei uns angemeldet.",
+            "Alguien entró en la cuenta esta noche.",
+            "Ktoś zalogował się z innego miasta.",
+        ],
         ["Où se trouve la facture ?", "Wie ändere ich die Vorlage?"],
     ),
     "decision_on_a_record": (
-        ["We were promised a lower rate last spring.", "The amendment was never reflected in our account."],
+        [
+            "We were promised a lower rate last spring.",
+            "The amendment was never reflected in our account.",
+            "An account manager told us that exports were included.",
+        ],
         ["How do I amend a form?", "Does the invoice show the quote number?"],
     ),
 }
@@ -775,3 +850,28 @@ def test_no_expression_of_the_release_runs_away_on_hostile_text(release: Release
     total = time.perf_counter() - started
     print(f"{len(patterns)} expressions x {len(HOSTILE)} texts of 40 kB: {total:.1f} s, slowest {slowest}")  # noqa: T201
     assert total < 20, slowest
+
+
+def test_weaker_signs_of_families_never_make_a_mixture_that_stronger_ones_would_undo(release: Release) -> None:
+    incident = known(incidents__affecting="INC-1")
+    opinion = Opinion(by=Witness.HEAD, levels={T.POLICY_SENSITIVITY: Level.HIGH})
+    weak = "The group is cheaper with unused ones left over, is it?"
+    assert touched_families(plain(weak), release) == ("billing", "seats_permissions", "usage_limits")
+    alone = assess(weak, Facts(), release, [opinion])
+    assert level(alone, T.MULTI_DOMAIN_COMPLEXITY) is Level.LOW
+    before = assess(weak, incident, release, [opinion])
+    assert level(before, T.MULTI_DOMAIN_COMPLEXITY) is Level.MEDIUM
+    for more in ("Where are templates?", "Our invoice, please.", "Our contract, the seats and the export."):
+        after = assess(f"{weak}\n\n{more}", incident, release, [opinion])
+        assert level(after, T.MULTI_DOMAIN_COMPLEXITY) >= Level.MEDIUM
+
+
+def test_a_rule_that_names_what_an_answer_rests_on_finds_it_missing(release: Release) -> None:
+    words = "I am writing for the fourth time about the cut-off logo."
+    told = assess(words, known(contacts__unresolved=0, account__tier="team"), release)
+    assert level(told, T.MISSING_CONTEXT) is Level.LOW
+    for standing in (Standing.MISSING, Standing.STALE, Standing.CONFLICTING, Standing.CLAIMED):
+        facts = Facts((*known(account__tier="team"), Fact("contacts.unresolved", 0, standing, "contacts")))
+        found = assess(words, facts, release)
+        assert level(found, T.MISSING_CONTEXT) is Level.MEDIUM
+        assert any("contacts unresolved" in s.evidence for s in found.matrix.seen(T.MISSING_CONTEXT))
