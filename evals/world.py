@@ -42,6 +42,8 @@ KINDS: Mapping[str, type[SandboxRecord]] = {
 _KEY = {"person": "email", "incident": "incident_id", "article": "article_id"}
 """The field under which a kind is filed; ``account_id`` for the others."""
 _WITHIN: Mapping[str, type] = {"negotiated_terms": NegotiatedTerm, "amendments": Amendment}
+WHAT = "what"
+"""How a row of ``put`` names a record's own field ``kind``, for its ``kind`` says which record it is."""
 _ADDED = frozenset({"change", "credit", "contact"})
 """Kinds of which an account has many: each row is one more."""
 
@@ -67,7 +69,7 @@ def faults_of(row: Mapping[str, Any]) -> list[str]:
     kind = str(row.get("kind"))
     if kind not in KINDS:
         return [f"kind {kind!r} is not one of {', '.join(KINDS)}"]
-    known = {f.name for f in fields(KINDS[kind])}
+    known = {_written(f.name) for f in fields(KINDS[kind])}
     strange = [name for name in row if name != "kind" and name not in known]
     found = [f"{kind} has no field {name!r}; it has {', '.join(sorted(known))}" for name in strange]
     for name, part in _WITHIN.items():
@@ -77,6 +79,11 @@ def faults_of(row: Mapping[str, Any]) -> list[str]:
             f"{name} has no field {k!r}" for one in rows if isinstance(one, Mapping) for k in one if k not in inner
         ]
     return found
+
+
+def _written(field: str) -> str:
+    """A record's field as a row of ``put`` calls it."""
+    return WHAT if field == "kind" else field
 
 
 def company_with(changes: Changes, folder: Path | None = None) -> SandboxCompany:
@@ -104,7 +111,9 @@ def company_with(changes: Changes, folder: Path | None = None) -> SandboxCompany
 
 
 def _record(company: SandboxCompany, row: Mapping[str, Any]) -> SandboxRecord:
-    kind, given = str(row["kind"]), {k: v for k, v in row.items() if k != "kind"}
+    kind, given = str(row["kind"]), {k: v for k, v in row.items() if k not in ("kind", WHAT)}
+    if WHAT in row:
+        given["kind"] = row[WHAT]
     shape = KINDS[kind]
     base = None if kind in _ADDED else _on_file(company, kind, given)
     whole = {f.name: getattr(base, f.name) for f in fields(base)} if base is not None else {}
@@ -112,13 +121,13 @@ def _record(company: SandboxCompany, row: Mapping[str, Any]) -> SandboxRecord:
     names = {f.name for f in fields(shape)}
     if "as_of" in names and "as_of" not in given:
         whole["as_of"] = company.now
-    if missing := [f.name for f in fields(shape) if f.default is MISSING and f.name not in whole]:
+    if missing := [_written(f.name) for f in fields(shape) if f.default is MISSING and f.name not in whole]:
         new = "" if kind in _ADDED else f" (nothing is on file under {given.get(_KEY.get(kind, 'account_id'))!r})"
         raise WorldError(f"put {kind}: {', '.join(missing)} missing{new}; name {'it' if len(missing) == 1 else 'them'}")
     try:
         record = _reader(kind).validate_python(whole)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        told = "; ".join(f"{'.'.join(_written(str(p)) for p in e['loc'])}: {e['msg']}" for e in error.errors())
         raise WorldError(f"put {kind}: {told}") from error
     return _zoned(record)
 

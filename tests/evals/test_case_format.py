@@ -113,10 +113,27 @@ async def test_what_is_put_and_removed_is_what_the_machine_finds() -> None:
     assert (incident.account_ids, incident.as_of) == (("A-1001",), world.now)
 
 
+async def test_a_change_and_a_credit_say_what_they_are_beside_which_record_it_is() -> None:
+    company = company_for(
+        case(
+            '[world]\nput = [{kind = "change", account_id = "A-1001", at = 2026-03-09T18:20:00Z, what = "role_change",'
+            ' subject = "s", by = "b", detail = "member to admin"}, {kind = "credit", account_id = "A-1001",'
+            ' at = 2026-03-03T10:00:00Z, what = "refund", amount = 4.0, currency = "USD", reason = "r",'
+            ' incident_id = "", period_end = 2026-03-31}]',
+            ASKS,
+        )
+    )
+    systems = company.systems()
+    changed = (await systems.changes.changes("A-1001")).records
+    given = (await systems.credits.credits("A-1001")).records
+    assert "role_change" in [c.kind for c in changed]
+    assert [(c.kind, c.amount) for c in given] == [("refund", 4.0)]
+
+
 @pytest.mark.parametrize(
     ("put", "told"),
     [
-        ('{kind = "credit", account_id = "A-1001"}', "c: world: put credit: at, "),
+        ('{kind = "credit", account_id = "A-1001"}', "c: world: put credit: at, what, "),
         ('{kind = "account", account_id = "A-9"}', r"put account: name, .*nothing is on file under 'A-9'"),
         ('{kind = "account", account_id = "A-1001", seats = "many"}', "put account: seats: Input should be"),
     ],
