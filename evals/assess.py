@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from agent.assessors import Assessors
 from agent.model import CallBudget
 from agent.sources import SourceFinder, Sources
 from agent.steps.assign_lane import coverage_of
-from guards.assess import assess
+from guards.assess import Need, Opinion, assess
 from guards.assign import assign
-from guards.policy import Release
+from guards.policy import Release, parse_release
+from guards.triggers import Level, Trigger, Witness
 from tools.account_context import facts_from_context, untrusted_texts
 
 
@@ -85,4 +88,36 @@ async def assess_row(
         "consequence": told["consequence"],
         "reasons": [r.rule for r in decision.reasons],
         "policy_version": release.version,
+        "opinions": [opinion_json(o) for o in opinions],
+        "hinted": hinted,
+        "failures": list(failures),
     }
+
+
+def opinion_json(opinion: Opinion) -> dict[str, Any]:
+    """What one assessor thought by itself, as plain JSON; ``read_opinion`` reads it back."""
+    return {
+        "by": opinion.by.value,
+        "levels": {t.value: level.word for t, level in opinion.levels.items()},
+        "need": opinion.need.name.lower(),
+        "severe": opinion.severe,
+        "asks_human": opinion.asks_human,
+    }
+
+
+def read_opinion(raw: Mapping[str, Any]) -> Opinion:
+    """The opinion that ``opinion_json`` wrote; the customer's words that moved it are not kept."""
+    return Opinion(
+        by=Witness(raw["by"]),
+        levels={Trigger(name): Level.of(word) for name, word in raw["levels"].items()},
+        need=Need[raw["need"].upper()],
+        severe=raw["severe"] is True,
+        asks_human=raw["asks_human"] is True,
+    )
+
+
+@cache
+def packaged_release() -> Release:
+    """The release that measuring stands on where none is named: the newest of the packaged ones."""
+    file = max((f for f in (files("guards") / "policies").iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return parse_release(file.read_text(encoding="utf-8"), file.name)

@@ -40,6 +40,9 @@ async def test_a_row_has_exactly_the_keys_that_are_promised(release: Release) ->
         "consequence",
         "reasons",
         "policy_version",
+        "opinions",
+        "hinted",
+        "failures",
     }
     assert set(out["triggers"]) == {t.value for t in Trigger}  # type: ignore[call-overload]
     for row in out["triggers"].values():  # type: ignore[attr-defined]
