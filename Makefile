@@ -44,6 +44,7 @@ mutants: $(VENV)/.dev  ## mutation testing of the law; docs/mutants.md judges wh
 bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
 	@$(BIN)/python -m evals.bench
 	@$(BIN)/python -m evals.speed
+	@$(BIN)/python -m evals.replay
 
 peers: $(VENV)/.dev  ## other people's attack suites through our gateway, each in an environment of its own
 	@$(BIN)/python -m evals.peers

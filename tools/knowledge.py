@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 
 from guards.capabilities import TABLE, Right
 from guards.gate import Permit, Refusal
@@ -280,6 +281,7 @@ _TO_A_MACHINE = re.compile(
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 
 
+@lru_cache(maxsize=4_096)  # an edition says the same each time, and is asked at every search
 def embedded_instruction(article: Article) -> str:
     """The words of an article that speak to a machine, or its invisible characters; empty where there are none."""
     for text in (article.title, *article.tags, *article.questions, *article.not_answered, article.body):
