@@ -22,18 +22,21 @@ from guards.wording import blocks, plain, sentences
 from tools.knowledge import may_ground, same_words, telling_words
 from tools.systems import Article, Audience, Knowledge
 
-# Probabilities, as the judge in agent/assessors/answering gives them. It was made on other companies' products only; the
-# bar for well listed articles was then set on the made-up company's 120 development questions, the one for thinly
-# listed articles on products held out of its making. docs/measurements.md says what they cost and gain.
-ANSWER_AT = 0.28
+# Probabilities, as the judge in agent/assessors/answering gives them. Its part for thin lists was made on other companies'
+# products only, its part for full lists on the made-up company's lists, one half asked of the other. The bar for a full shelf and
+# the one for well listed articles were then set on that company's 120 development questions, the one for thinly listed
+# articles on products held out of its making. docs/measurements.md says what they cost and gain.
+ANSWER_AT = 0.3
 """At or above this an article answers by itself. Every other question goes to a person, with the article beside it."""
+WELL_AT = 0.28
+"""What a well listed article must reach in place of ANSWER_AT on a shelf that is not full (``shelf.FULL_SHELF``)."""
 THIN_AT = 0.62
-"""What an article must reach in place of ANSWER_AT while its lists are thin."""
+"""What an article must reach there while its lists are thin."""
 WELL_LISTED = (15, 5)
 """Questions that an article answers, and that it does not, below which its lists are thin: similarity then says little."""
 LISTED = (5, 1)
 """Below this an article has too little to be compared with: it answers only questions that it lists in these very words."""
-ASK_AT = 0.15
+ASK_AT = 0.16
 """Two articles between this and ANSWER_AT, close together, are worth one clarifying question."""
 SAME_QUESTION = 0.95
 """What a question gets that an article lists in these very words: the approver said that the article answers it."""
@@ -268,7 +271,7 @@ class SourceFinder:
         words, english = same_words(asked), _reads_english(asked)
         hits = {}
         for (candidate, article), told in zip(found, sure, strict=True):
-            p = told if _lists(article, WELL_LISTED) else told * ANSWER_AT / THIN_AT
+            p = told if candidate.full_lists else _on_one_scale(told, article)
             if words and any(same_words(q) == words for q in article.not_answered):
                 p = min(p, FAR)
             elif words and any(same_words(q) == words for q in article.questions):
@@ -376,6 +379,11 @@ def _for_people(article: Article) -> bool:
 
 def _lists(article: Article, least: tuple[int, int]) -> bool:
     return len(article.questions) >= least[0] and len(article.not_answered) >= least[1]
+
+
+def _on_one_scale(told: float, article: Article) -> float:
+    """What the judge of thin lists told, so that it reaches ANSWER_AT where it reaches the article's own bar."""
+    return min(1.0, told * ANSWER_AT / (WELL_AT if _lists(article, WELL_LISTED) else THIN_AT))
 
 
 def _listing(article: Article) -> Listing:

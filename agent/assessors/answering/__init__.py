@@ -23,6 +23,10 @@ Floats = npt.NDArray[np.float64]
 
 WEIGHTS: Final = Path(__file__).resolve().parent / "weights"
 
+Weights = dict[str, Floats]
+
+_FULL_SHARE: Final = 2 / 3
+"""How much the judgement made on full lists counts on a full shelf; the one made on thin lists has the rest."""
 _QUESTION_CHARS: Final = 2000
 _TEXT_CHARS: Final = 600
 _FIRST_WORD: Final = 130
@@ -47,6 +51,8 @@ class Candidate:
     whole_near: float
     evidence: tuple[float, ...] = ()
     """What the shelf found for it: ``shelf.FIGURES`` says what each figure is."""
+    full_lists: bool = False
+    """Whether its article and its shelf list so much that the judgement made on full lists holds."""
 
     @property
     def nearness(self) -> float:
@@ -56,15 +62,16 @@ class Candidate:
 
 
 class AnswerJudge:
-    """Judges candidates for a question. A pure function of their evidence and the weight file.
+    """Judges candidates for a question. A pure function of their evidence and the weight files.
 
-    The file is read on first use and shared by all threads.
+    There are two: one made on thin lists, and one made on full ones, which says more where shelf and article list much. The files
+    are read on first use and shared by all threads.
     """
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self._weights = weights
         self._lock = threading.Lock()
-        self._loaded: dict[str, Floats] | None = None
+        self._loaded: tuple[Weights, Weights] | None = None
 
     def judge(self, question: str, candidates: Sequence[Candidate]) -> tuple[float, ...]:
         """For each candidate the probability that it answers the question, in the given order.
@@ -73,24 +80,47 @@ class AnswerJudge:
         """
         if not candidates:
             return ()
-        w = self._load()
-        x = (np.array([c.evidence for c in candidates], np.float64) - w["mean"]) / w["spread"]
-        sure = [1.0 / (1.0 + np.exp(-np.clip(x @ w["line"] + w["line_bias"], -30.0, 30.0)))]
-        for inner, inner_bias, outer, outer_bias in zip(
-            w["inner"], w["inner_bias"], w["outer"], w["outer_bias"], strict=True
-        ):
-            hidden = np.maximum(x @ inner + inner_bias, 0.0)
-            sure.append(1.0 / (1.0 + np.exp(-np.clip(hidden @ outer + outer_bias, -30.0, 30.0))))
-        # The line and the nets count half each: the line holds on tidy questions, the nets on untidy ones.
-        both = (sure[0] + np.mean(sure[1:], axis=0)) / 2
-        return tuple(float(p) for p in both)
+        thin, full = self._load()
+        x = np.array([c.evidence for c in candidates], np.float64)
+        listed = np.array([c.full_lists for c in candidates])
+        told = _probabilities(x, thin)
+        if listed.any():
+            together = _FULL_SHARE * _odds(_probabilities(x, full)) + (1 - _FULL_SHARE) * _odds(told)
+            told = np.where(listed, 1.0 / (1.0 + np.exp(-together)), told)
+        return tuple(float(p) for p in told)
 
-    def _load(self) -> dict[str, Floats]:
+    def _load(self) -> tuple[Weights, Weights]:
         with self._lock:
             if self._loaded is None:
-                with np.load(self._weights / "judge.npz", allow_pickle=False) as kept:
-                    self._loaded = {name: kept[name].astype(np.float64) for name in kept.files}
+                self._loaded = (_read(self._weights / "judge.npz"), _read(self._weights / "judge_full_lists.npz"))
             return self._loaded
+
+
+def _read(file: Path) -> Weights:
+    with np.load(file, allow_pickle=False) as kept:
+        return {name: kept[name].astype(np.float64) for name in kept.files}
+
+
+def _probabilities(evidence: Floats, w: Weights) -> Floats:
+    x = (evidence - w["mean"]) / w["spread"]
+    sure = [_sure(x @ w["line"] + w["line_bias"])]
+    for inner, inner_bias, outer, outer_bias in zip(
+        w["inner"], w["inner_bias"], w["outer"], w["outer_bias"], strict=True
+    ):
+        sure.append(_sure(np.maximum(x @ inner + inner_bias, 0.0) @ outer + outer_bias))
+    # The line and the nets count half each: the line holds on tidy questions, the nets on untidy ones.
+    told: Floats = (sure[0] + np.mean(sure[1:], axis=0)) / 2
+    return told
+
+
+def _sure(odds: Floats) -> Floats:
+    told: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0)))
+    return told
+
+
+def _odds(told: Floats) -> Floats:
+    odds: Floats = np.log(told / (1.0 - told))
+    return odds
 
 
 @cache

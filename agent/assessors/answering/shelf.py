@@ -17,6 +17,11 @@ from agent.assessors.answering import Candidate, ends_of, words_of
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
+FULL_LISTS: Final = (20, 8)
+"""Questions that an article answers, and that it does not, from which its lists are full."""
+FULL_SHELF: Final = (30, 0.8)
+"""Articles with full lists, and their share of the shelf, from which the shelf is full. How far an article is ahead of the
+others says something only where the others could have been ahead."""
 CANDIDATES: Final = 5
 """Articles that are compared: the likeliest by all their listed questions together."""
 FIGURES: Final = (
@@ -49,6 +54,11 @@ class Listing:
     """Questions that its approver says it does not answer."""
     sentences: tuple[str, ...]
     """At least one."""
+
+    @property
+    def full(self) -> bool:
+        """Whether its lists are full."""
+        return len(self.questions) >= FULL_LISTS[0] and len(self.not_answered) >= FULL_LISTS[1]
 
     @property
     def whole(self) -> str:
@@ -90,6 +100,8 @@ class Shelf:
     ) -> None:
         """``embed`` gives one unit vector a text. ``closed``: questions that only texts out of use answer."""
         self.listings = tuple(listings)
+        full = sum(a.full for a in self.listings)
+        self._full = full >= FULL_SHELF[0] and full >= FULL_SHELF[1] * len(self.listings)
         yes = [(n, t) for n, a in enumerate(self.listings) for t in (a.title, *a.questions)]
         no = [(n, t) for n, a in enumerate(self.listings) for t in a.not_answered]
         lost = [(-1, t) for t in closed]
@@ -183,6 +195,7 @@ class Shelf:
             tuple(near[:-1].tolist()),
             float(near[-1]),
             tuple(float(figure) for figure in evidence),
+            self._full and self.listings[n].full,
         )
 
     def _uncovered(self, n: int, asked: frozenset[int]) -> tuple[float, float, float, float]:
