@@ -23,7 +23,7 @@ _SAME_LOOK = str.maketrans(
 )
 _LATIN = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
 _LEET = str.maketrans("013457$@€", "oleastsae")
-_LEET_WORD = re.compile(r"(?<![\w$@€])(?=[^\W013457]*+[013457$@€])(?=\S*[^\W\d_])[\w$@€]{2,}+")
+_LEET_WORD = re.compile(r"(?<![\w$@€])(?=[^\W013457]*+[013457$@€])[\w$@€]{2,}+")
 _SPACED = re.compile(r"(?<!\w)\w([ \t.\-_*·/|,])\w(?:\1\w)+(?!\w)")
 _JOINTS = re.compile(r"[ \t.\-_*·/|,]")
 _SPACED_END = re.compile(r"([ \t.\-_*·/|,])\w\1\w(?!\w)")
@@ -48,6 +48,8 @@ _BACKWARDS = frozenset(_FREQUENT[::-1].split())
 _MARKS = "<[*_~`\\|"
 _LINE_JOINT = re.compile(r"-\s*\n")
 _MIXED = re.compile(r"[013457$@€](?:(?<=[^\W\d_].)|(?=[^\W\d_]))")
+_FROM_LEET = re.compile(r"[013457$@€]\S*")
+"""From a digit for a letter to the next white space; no match of _LEET_WORD has its first such digit elsewhere."""
 
 
 _Words: TypeAlias = frozenset[str]
@@ -121,7 +123,28 @@ def _unspaced(text: str, words: _Words) -> str:
 
 
 def _unleeted(text: str, words: _Words) -> str:
-    return _LEET_WORD.sub(lambda m: m.group().translate(_LEET), text) if _MIXED.search(text) else text
+    if not _MIXED.search(text):
+        return text
+    parts: list[str] = []
+    done = 0
+    for digit in _FROM_LEET.finditer(text):
+        # Only here can a word begin that _LEET_WORD finds: to try it at every letter costs six times as much.
+        start = digit.start()
+        while start > done and (text[start - 1].isalnum() or text[start - 1] in "_$@€"):
+            start -= 1
+        parts += text[done:start], _spelt(text[start : digit.end()])
+        done = digit.end()
+    return "".join((*parts, text[done:]))
+
+
+def _spelt(part: str) -> str:
+    """A text without white space, its digits as letters in every word that has a letter in it or after it."""
+    last = len(part) - 1
+    while last >= 0 and (part[last].isdecimal() or not part[last].isalnum()):
+        last -= 1
+    if last < 0:
+        return part
+    return _LEET_WORD.sub(lambda m: m.group().translate(_LEET) if m.start() <= last else m.group(), part)
 
 
 def _decoded(text: str, words: _Words) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 # One word a blank; `stem*` takes any ending, `two_words` stand side by side. Accents are left off: texts are read without.
 ENGLISH: Mapping[str, str] = {
@@ -316,14 +315,18 @@ _STEM_LENGTHS = sorted({len(stem) for stem in _STEMS})
 _NOUNS = BITS["benefit"] | BITS["liability"]
 _BEGINS = _bit("phrase")
 """Not a meaning: the word may begin a phrase."""
-_LAST_WORDS = frozenset(rest[-1] for phrases in _PHRASES.values() for rest, _ in phrases)
-"""Rarer than the first ones: no phrase stands in a clause without one of these."""
+_NEXT: dict[str, dict[str, list[tuple[tuple[str, ...], int]]]] = {}
+"""A phrase's first word, its second one, and what else each such phrase has."""
+for _first, _phrases in _PHRASES.items():
+    for (_second, *_others), _meant in _phrases:
+        _NEXT.setdefault(_first, {}).setdefault(_second, []).append((tuple(_others), _meant))
 _CHANGED = _NOUNS | BITS["verbal"]
 """What a word's neighbours may change."""
 _DIGIT = BITS["number"] | BITS["x.number"]
+_TAIL, _LEAD, _VERBAL, _REFUNDED = BITS["tail"], BITS["lead"], BITS["verbal"], BITS["refunded"]
+_NO_NOUN = ~(_NOUNS | BITS["money"])
 
 
-@lru_cache(maxsize=65_536)
 def _meaning(word: str) -> int:
     found = _WORDS.get(word, 0) | (_BEGINS if word in _PHRASES else 0)
     for length in _STEM_LENGTHS:
@@ -341,20 +344,42 @@ def without_accents(text: str) -> str:
     return "".join(c for c in spread if unicodedata.category(c) != "Mn")
 
 
+class _Known(dict[str, int]):
+    """Each word's classes, worked out once; a plain dictionary is asked in half the time of a cached function."""
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_KNOWN:
+            self.clear()
+        meant = self[word] = _meaning(word)
+        return meant
+
+
+_MOST_KNOWN = 65_536
+_KNOWN = _Known()
+
+
 def meanings(words: Sequence[str]) -> list[int]:
     """The classes of each word in its place, as bits; a phrase's stand with its first word."""
-    alone = list(map(_meaning, words))
-    changed = _CHANGED if _LAST_WORDS.isdisjoint(words) else _CHANGED | _BEGINS
-    return [_beside_others(i, words, alone) if meant & changed else meant for i, meant in enumerate(alone)]
+    alone = list(map(_KNOWN.__getitem__, words))
+    found, last = alone, len(words) - 1
+    for i, meant in enumerate(alone):
+        # Most words that may begin a phrase begin none: it is settled here, without a call.
+        if meant & _CHANGED or (meant & _BEGINS and i < last and words[i + 1] in _NEXT[words[i]]):
+            if found is alone:
+                found = alone.copy()
+            found[i] = _beside_others(i, words, alone)
+    return found
 
 
 def _beside_others(i: int, words: Sequence[str], alone: Sequence[int]) -> int:
     found = alone[i]
-    for rest, bit in _PHRASES.get(words[i], ()):
-        if tuple(words[i + 1 : i + 1 + len(rest)]) == rest:
-            found |= bit
-    if found & _NOUNS and i + 1 < len(words) and alone[i + 1] & BITS["tail"]:
-        found &= ~(_NOUNS | BITS["money"])
-    if found & BITS["verbal"] and i and alone[i - 1] & BITS["lead"]:
-        found |= BITS["refunded"]
+    if i + 1 < len(words):
+        if found & _BEGINS:
+            for rest, bit in _NEXT[words[i]].get(words[i + 1], ()):
+                if tuple(words[i + 2 : i + 2 + len(rest)]) == rest:
+                    found |= bit
+        if found & _NOUNS and alone[i + 1] & _TAIL:
+            found &= _NO_NOUN
+    if found & _VERBAL and i and alone[i - 1] & _LEAD:
+        found |= _REFUNDED
     return found

@@ -63,8 +63,12 @@ def _without(shortcut: pytest.MonkeyPatch, text: str) -> object:
     shortcut.setattr(screening, "_worth_judging", lambda whole: True)
     for gate in ("_SAID", "_TIMED", "_MONEYED", "_X_MONEYED"):
         shortcut.setattr(screening, gate, -1)
-    shortcut.setattr(screening, "_ASCII_TOKEN", screening._TOKEN)
-    shortcut.setattr(lexicon, "_LAST_WORDS", frozenset(VOCABULARY) | {word for v in VOCABULARY for word in v.split()})
+    shortcut.setattr(screening, "_TELLING", -1)
+    shortcut.setattr(screening, "_new_lines", lambda reads: reads)
+    shortcut.setattr(
+        screening, "_words", lambda clauses: (screening._TOKEN.findall(lexicon.without_accents(c)) for c in clauses)
+    )
+    shortcut.setattr(disguises, "_FROM_LEET", re.compile(r"\S+"))
     shortcut.setattr(lexicon, "_CHANGED", -1)
     for gate in ("_SPACED_END", "_LINE_JOINT"):
         shortcut.setattr(disguises, gate, always)
@@ -99,6 +103,20 @@ def test_the_gates_let_what_must_be_found_through_and_most_of_an_article_not() -
     assert all(worth(said) for said in SAID if screen(said) and said != "Within two business days.")
     assert not worth("New seats can be used as soon as the purchase is made.")
     assert not worth("Select Seats and press Add seats.")
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("r3fund", "refund"),
+        ("your r3-funded s3at", "your re-funded seat"),
+        ("x0 30-day 2.500 4€-fee", "xo eo-day 2.500 ae-fee"),
+        ("x0 30-40", "xo 30-40"),
+        ("x0 ab-30 30-ab", "xo ab-30 eo-ab"),
+    ],
+)
+def test_a_digit_is_read_as_a_letter_where_a_letter_is_in_its_word_or_after_it(text: str, spelt: str) -> None:
+    assert spelt in readings(text)
 
 
 def test_a_clause_that_two_readings_share_is_found_once() -> None:
