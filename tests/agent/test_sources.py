@@ -217,6 +217,25 @@ async def test_an_article_with_thin_lists_must_be_surer_to_answer() -> None:
     assert (await _finder(thin, *OWN[1:], judge=SureOfAll()).find(question, TODAY)).hits[0].score < well
 
 
+def _shelf_of(full: int, thin: int) -> Shelf:
+    listed = [
+        Listing(
+            f"Article {n}", tuple(f"question {n} {i}" for i in range(20 if n < full else 3)), ("no",) * 8, ("Text.",)
+        )
+        for n in range(full + thin)
+    ]
+    rows = np.random.default_rng(5)
+    return Shelf(listed, lambda texts: rows.normal(size=(len(texts), 8)))
+
+
+@pytest.mark.parametrize(("full", "thin", "some"), [(30, 0, True), (30, 7, True), (30, 8, False), (29, 0, False)])
+def test_the_judgement_made_on_full_lists_counts_on_a_full_shelf_only(full: int, thin: int, some: bool) -> None:
+    shelf = _shelf_of(full, thin)
+    found = [c for asked in range(9) for c in shelf.candidates(f"question {asked}", np.eye(8)[asked % 8])]
+    assert any(c.full_lists for _, c in found) is some
+    assert not any(c.full_lists for n, c in found if n >= full)
+
+
 @pytest.mark.parametrize(
     "asked", ["Can my notes be printed?", "can my notes be printed", "  CAN my notes - be printed?! "]
 )

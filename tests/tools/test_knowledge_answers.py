@@ -32,12 +32,14 @@ def finder() -> SourceFinder:
 @pytest.mark.parametrize(
     ("file", "answerable", "least", "near_misses", "most_wrong"),
     [
-        # Written from titles alone and measured once (docs/measurements.md). The aim is 80%; this holds what there is.
-        ("knowledge_questions_blind.toml", 146, 94, 54, 2),
+        # Written from titles alone, before the lists were begun; measured twice (docs/measurements.md).
+        ("knowledge_questions_blind.toml", 146, 117, 54, 3),
+        # Written from titles alone, before anything else was done for them; measured once.
+        ("knowledge_questions_blind_2.toml", 96, 77, 50, 3),
         # The questions on which the bar was set.
-        ("knowledge_questions.toml", 90, 50, 30, 3),
+        ("knowledge_questions.toml", 90, 72, 30, 3),
     ],
-    ids=["blind", "development"],
+    ids=["blind", "second blind", "development"],
 )
 async def test_most_questions_are_answered_by_the_right_article_and_hardly_any_wrongly(
     file: str, answerable: int, least: int, near_misses: int, most_wrong: int, finder: SourceFinder
