@@ -32,6 +32,7 @@ from ledger.intake import Intake
 from ledger.keyring import ENV_NAME, Anchor, Keyring, anchored, beside
 from ledger.people import PeopleLedger
 from ledger.store import open_store
+from ledger.tables import metadata
 from ledger.takeover import take_over
 from ledger.verification import verify
 
@@ -399,6 +400,7 @@ WRITER = """
 import sys
 from ledger.intake import IncomingMessage as M, Intake
 from ledger.store import open_store
+from ledger.tables import metadata
 intake = Intake(open_store(sys.argv[1]))
 for n in range(20):
     intake.receive(M(f"T{sys.argv[2]}", f"m{n}", "c", "s", "e", "n", True, None, "r", "text"))
