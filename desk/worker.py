@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from agent.handle import Handler
 from desk.workplace import Workplace
+from guards.errors import PolicyError
+from ledger.errors import LedgerError
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
@@ -41,6 +44,11 @@ class Worker(threading.Thread):
         self.broken: BaseException | None = None
         """What ended the worker; everything is filed on, and another process, or the next start, runs it."""
 
+    @property
+    def release(self) -> str:
+        """The version of the release it works by."""
+        return self._place.release.version
+
     def wake(self, ticket: str) -> None:
         """Something waits in that ticket. Returns at once; harmless for a ticket without anything."""
         with self._lock:
@@ -69,21 +77,39 @@ class Worker(threading.Thread):
 
     async def _work(self) -> None:
         self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
+        while not self._stopping:
+            async with self._place.handler() as handler:
+                self.ready.set()
+                await self._serve(handler)
+
+    async def _serve(self, handler: Handler) -> None:
+        """Until it is told to stop, or another release is in force: then the machine is built anew."""
         places = asyncio.Semaphore(AT_ONCE)
         running: dict[str, asyncio.Task[None]] = {}
-        async with self._place.handler() as handler:
-            self.ready.set()
-            swept = -self._sweep_seconds
-            while not self._stopping:
-                if self._loop.time() - swept >= self._sweep_seconds:
-                    swept = self._loop.time()
-                    await self._guarded(self._sweep(handler), "the sweep")
-                for ticket in self._taken(running):
-                    running[ticket] = asyncio.create_task(self._run(handler, ticket, places))
-                    running[ticket].add_done_callback(partial(self._ended, running, ticket))
-                self.busy = frozenset(running)
-                await self._wait()
-            await asyncio.gather(*running.values())
+        swept = -self._sweep_seconds
+        while not self._stopping:
+            if time.monotonic() - swept >= self._sweep_seconds:
+                swept = time.monotonic()
+                await self._guarded(self._sweep(handler), "the sweep")
+                if self._renewed():
+                    break
+            for ticket in self._taken(running):
+                running[ticket] = asyncio.create_task(self._run(handler, ticket, places))
+                running[ticket].add_done_callback(partial(self._ended, running, ticket))
+            self.busy = frozenset(running)
+            await self._wait()
+        await asyncio.gather(*running.values())
+
+    def _renewed(self) -> bool:
+        """True where another release is in force than the one we work by; from now on it is ours."""
+        try:
+            now = self._place.renewed()
+        except (PolicyError, LedgerError, OSError, UnicodeError):
+            _log.exception("the release in force cannot be read; what it would forbid is refused on the way out")
+            return False
+        changed = now.release.digest != self._place.release.digest
+        self._place = now
+        return changed
 
     async def _wait(self) -> None:
         assert self._woken is not None

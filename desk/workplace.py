@@ -85,6 +85,10 @@ class Workplace(Records):
         """Which mode answers, as every output says it."""
         return self.rules.mode
 
+    def renewed(self) -> Workplace:
+        """The same under the release that is in force by now. PolicyError where that cannot be read."""
+        return replace(self, rules=replace(self.rules, release=release_now(self.settings, self.store)))
+
     @asynccontextmanager
     async def handler(self) -> AsyncIterator[Handler]:
         """The one way in, over this workspace's ledger."""

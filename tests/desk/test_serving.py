@@ -19,10 +19,12 @@ from desk.counter import Counter
 from desk.errors import NotAllowed
 from desk.security import COOKIE, actor
 from desk.settings import load_settings
+from desk.worker import Worker
 from desk.workplace import open_workplace
 from desk.workspace import init
 from ledger.accounts import Accounts
 from ledger.errors import UnknownUser, UserExists
+from ledger.events import Kind
 from ledger.intake import IncomingMessage
 
 PASSWORD = "a-long-password-1"
@@ -88,6 +90,28 @@ def test_a_worker_that_cannot_start_is_told_by_the_health_page_and_loses_nothing
         waits(lambda: counter.worker.broken is not None)
         assert client.get("/healthz").status_code == 503
         assert counter.receive(message("T-3", "Hello?")).first
+
+
+def test_a_release_that_is_put_in_force_while_serving_is_worked_by(tmp_path: Path) -> None:
+    init(tmp_path / "ours")
+    settings = load_settings(tmp_path / "ours", {})
+    file = settings.policy
+    assert file is not None
+    place = open_workplace(settings, {})
+    counter = Counter(place)
+    counter.worker = Worker(place, lambda: None, sweep_seconds=0.2)
+    with TestClient(create_app(counter)):
+        counter.receive(message("R-1", "Please refund last month."))
+        waits(lambda: place.reviews.of_ticket("R-1") is not None)
+        version = place.release.version
+        changed = file.read_text(encoding="utf-8").replace(f'version = "{version}"', 'version = "2099-01-01"')
+        file.write_text(changed, encoding="utf-8")
+        waits(lambda: counter.worker.release == "2099-01-01")
+        counter.receive(message("R-2", "Please refund last month."))
+        waits(lambda: place.reviews.of_ticket("R-2") is not None)
+    told = [e.head["policy"] for t in ("R-1", "R-2") for e in place.history.timeline(t) if e.kind is Kind.LANE_ASSIGNED]
+    assert told == [version, "2099-01-01"]
+    place.store.close()
 
 
 def test_signing_in_takes_name_and_password_and_signing_out_ends_the_session(counter: Counter) -> None:
