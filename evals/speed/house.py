@@ -76,6 +76,10 @@ class StandingStill(WorkerLedger):
         """The standing that it was given, and no halt."""
         return self._standing, False
 
+    def narrowed(self, ticket: str, release: Release) -> Release:
+        """The release as it is: no family is held."""
+        return release
+
 
 def briefing(ledger: WorkerLedger, release: Release) -> Briefing:
     """What derives a ticket's grant, as the machine does; systems and search are not asked for one."""
