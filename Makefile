@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check prove mutants bench peers eval record format clean help
+.PHONY: demo test check browser load prove mutants bench peers eval record format clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -32,6 +32,12 @@ check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tes
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
+
+browser: $(VENV)/.dev  ## stories in a real browser; needs chromium (Debian: apt-get install chromium)
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
+		echo "no chromium here: as root, \`apt-get install chromium\`; or name yours by CHROMIUM=/path/to/chromium"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 prove: $(VENV)/.dev  ## every proof of the boundary, whole; writes the table of docs/boundary.md
 	@$(BIN)/python tests/proofs/prove.py

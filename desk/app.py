@@ -17,6 +17,8 @@ from desk.accounts.oidc import COOKIE_LASTS, provider_for
 from desk.api.app import create_api
 from desk.api.webhooks import Teller
 from desk.channels import Channel
+from desk.chat import chat_routes, trying
+from desk.chat.opening import open_chat
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
 from desk.pages import session_routes
@@ -26,12 +28,13 @@ from ledger.errors import Busy, Unknown
 
 BODY_LIMIT = 1_000_000
 """Most bytes of one request; a longer one is refused before it is read."""
-ROOMS = (session_routes.router,)
+ROOMS = (session_routes.router, chat_routes.router, trying.router)
 """Each room of the application brings its routes; the order is the order they are asked in."""
 
 
-def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda: None) -> FastAPI:
-    """The application over one counter, which it opens with that channel and closes with itself."""
+def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda: None, chat_key: str = "") -> FastAPI:
+    """The application over one counter, which it opens with that channel and closes with itself. ``chat_key`` reads
+    customers' signed identities."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +61,7 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
             path="/sign-in",
         )
     app.add_middleware(Headers)
+    open_chat(app, counter, chat_key)
     for name, folder in static_folders().items():
         app.mount(f"/static/{name}", StaticFiles(directory=folder), name=f"static-{name}")
     for router in ROOMS:

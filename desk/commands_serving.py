@@ -44,14 +44,16 @@ def add_to(
             import os
             import sys
 
+            from desk.chat.identity import take_key
             from desk.face import tell_now
             from desk.post import channel_for
             from desk.serving import serve as open_counter
             from desk.settings import load_settings
 
-            # The channel first: its secret leaves the environment before anything that a model can reach is built.
+            # These first: their secrets leave the environment before anything that a model can reach is built.
+            chat_key = take_key(os.environ)
             channel = channel_for(load_settings(workspace, os.environ), os.environ, sys.stdout) if post else None
-            return open_counter(opened(workspace), channel, host, port, tell_now)
+            return open_counter(opened(workspace), channel, host, port, tell_now, chat_key)
 
         raise typer.Exit(guarded(work))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 
@@ -16,25 +17,40 @@ from desk.workplace import Workplace
 Tell = Callable[[str], None]
 
 
-def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell) -> int:
-    """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened."""
+class _Server(uvicorn.Server):
+    """Ends the pages that watch before it waits for them: a stream by itself has no end."""
+
+    def __init__(self, config: uvicorn.Config, counter: Counter) -> None:
+        super().__init__(config)
+        self._counter = counter
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._counter.watch.stop()
+        await super().shutdown(sockets)
+
+
+def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell, chat_key: str = "") -> int:
+    """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened.
+    ``chat_key`` reads customers' signed identities."""
     counter = Counter(place)
     over = threading.Event()
     mail = _mail_room(counter, tell, over)
     tell(f"Lanewise serves http://{host}:{port} (answered by: {place.mode}). Stop it by Ctrl-C.")
+    if place.settings.company is None:
+        tell(f"Try the chat as a customer of the made-up company: http://{host}:{port}/try")
     if not counter.accounts.all():
         tell("Nobody may work at the desk yet: make a user with `lanewise user add NAME --role lead`.")
     if channel is None:
         tell("No post room in this process: letters wait for `lanewise post --watch`.")
     config = uvicorn.Config(
-        create_app(counter, lambda: channel),
+        create_app(counter, lambda: channel, chat_key),
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, counter)
     try:
         server.run()
     finally:

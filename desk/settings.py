@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,6 +71,33 @@ class ChannelSection(_Part):
     """The certificates to trust, in place of the machine's own."""
 
 
+def _an_origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[a-z0-9.-]+(?::\d{1,5})?|https?://\[[0-9a-f:]+\](?::\d{1,5})?", text):
+        raise ValueError(f"{text[:80]!r} is no origin; write it as https://www.company.example, in lower case, no path")
+    return text
+
+
+class ChatSection(_Part):
+    """The chat for customers. The key of signed identities is no setting: it is read from LANEWISE_CHAT_KEY alone."""
+
+    origins: tuple[Annotated[str, AfterValidator(_an_origin)], ...] = ()
+    """The pages that may show the widget, besides our own: ``https://www.company.example``."""
+    issuer: str = ""
+    """Who signs identities (``iss``); empty accepts none."""
+    audience: str = "lanewise-chat"
+    """For whom they are signed (``aud``)."""
+    identity_minutes: int = Field(default=10, ge=1, le=60)
+    """The longest life of a signed identity."""
+    messages_a_minute: int = Field(default=12, ge=1)
+    """In one conversation."""
+    messages_a_day: int = Field(default=200, ge=1)
+    """In one conversation."""
+    conversations_an_hour: int = Field(default=60, ge=1)
+    """From one address."""
+    backlog: int = Field(default=5_000, ge=1)
+    """Waiting events from which on new messages are asked to come again later."""
+
+
 class ModelSettings(_Part):
     """Which model is asked, where one is. The key is no setting: it is read from OPENAI_API_KEY alone."""
 
@@ -97,6 +125,7 @@ class _File(_Part):
     policy: PolicySection = PolicySection()
     channel: ChannelSection = ChannelSection()
     mailbox: MailboxSection = MailboxSection()
+    chat: ChatSection = ChatSection()
     model: ModelSettings = ModelSettings()
     sign_in: SignInSection = SignInSection()
 
@@ -123,6 +152,7 @@ class Settings(_Part):
     outbox: Path
     sender: str
     """A plain address: exactly one, without a display name."""
+    chat: ChatSection = ChatSection()
     model: ModelSettings
     sign_in: SignInSection = SignInSection()
     smtp: Connection | None = None
@@ -187,6 +217,7 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
         channel=said.channel.kind,
         outbox=home / Path(said.channel.outbox).expanduser(),
         sender=said.channel.sender,
+        chat=said.chat,
         model=model,
         sign_in=said.sign_in,
         smtp=_smtp(said.channel, home, found),
@@ -246,8 +277,9 @@ def _in_words(kind: str, place: tuple[int | str, ...], message: str) -> str:
         if any(word in last for word in _SECRET_WORDS):
             # The value is not repeated: an error message ends up in logs.
             return (
-                f"{where}: a secret never stands in this file; remove it and set OPENAI_API_KEY (for the model) or "
-                "LANEWISE_CHANNEL_SECRET (for the channel) or LANEWISE_MAILBOX_PASSWORD (for the mailbox) in the environment"
+                f"{where}: a secret never stands in this file; remove it and set OPENAI_API_KEY (for the model), "
+                "LANEWISE_CHANNEL_SECRET (for the channel), LANEWISE_MAILBOX_PASSWORD (for the mailbox) or "
+                "LANEWISE_CHAT_KEY (for the chat) in the environment"
             )
         known = ", ".join(_known(place[:-1]))
         return f"{where}: this key is not known; remove it or correct its spelling (known here: {known})"

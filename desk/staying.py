@@ -13,6 +13,7 @@ from typing import Any
 from agent.release_in_force import release_in_force, release_view
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
+from desk.channels.chat import with_chat
 from desk.channels.console import visible
 from desk.policy_files import release_now
 from desk.post import PostRoom
@@ -81,7 +82,7 @@ def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | N
         return release_view(release_in_force(records.store, release_now(records.settings, records.store)))
 
     system = system_for(records.settings)
-    room = PostRoom(PostLedger(records.store), records.history, channel, view)
+    room = PostRoom(PostLedger(records.store), records.history, with_chat(channel, records.store), view)
     return room, ChangeRoom(ChangeLedger(records.store), system, view) if system else None
 
 

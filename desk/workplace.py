@@ -13,6 +13,7 @@ from agent.release_in_force import release_in_force, release_view
 from agent.wiring import open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
+from desk.channels.chat import with_chat
 from desk.pinning import pin_articles
 from desk.policy_files import read_pinned, release_now
 from desk.post import PostRoom
@@ -97,8 +98,8 @@ class Workplace(Records):
             yield handler
 
     def post_room(self, channel: Channel) -> PostRoom:
-        """The only way out, through one channel."""
-        return PostRoom(PostLedger(self.store), self.history, channel, self._view)
+        """The only way out, through one channel and, for its own conversations, the chat."""
+        return PostRoom(PostLedger(self.store), self.history, with_chat(channel, self.store), self._view)
 
     def change_room(self) -> ChangeRoom | None:
         """What carries out the changes that people order; None where no system for them is connected."""

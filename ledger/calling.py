@@ -43,11 +43,13 @@ UNROUTED = "unrouted"
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One way in which a machine failed, in the packet's words."""
+    """One way in which a machine failed, or was not wanted, in the packet's words."""
 
     happened: str
     decide: str
     open_question: str
+    whose: str = "a machine failed"
+    """Why it is nobody's in particular yet."""
 
 
 WHY: Mapping[str, Why] = {
@@ -116,8 +118,14 @@ WHY: Mapping[str, Why] = {
         "Decide whether it is ordered anew, done elsewhere, or refused.",
         "whether the order would still fit",
     ),
+    "person_asked_for": Why(
+        "The customer asked for a person, and the assistant says nothing more.",
+        "Read the thread, and answer the customer yourself.",
+        "what the customer wants to tell a person and has not written yet",
+        "the customer asked for a person",
+    ),
 }
-"""Each reason for which ``reviews`` calls a person, or tells one who was called before."""
+"""Each reason for which a person is called, or told who was called before."""
 
 _OTHER = Why(
     "A machine failed at this.", "Read the timeline, and decide how it goes on.", "what else the failure left undone"
@@ -146,7 +154,7 @@ def packet_for(conn: Connection, ticket: str, why: str, at: datetime) -> HumanPa
         known=group_facts([failure]),
         missing=(Missing(told.open_question),),
         references=(),
-        owner=Owner(UNROUTED, (), "a machine failed, and whoever looks after the desk takes it first"),
+        owner=Owner(UNROUTED, (), f"{told.whose}, and whoever looks after the desk takes it first"),
         decision_wanted=DecisionWanted(told.decide, Unit.CONVERSATION),
         not_done=not_done_from([*history.refusals(conn, ticket), kept_back]),
         customer=customer_facing(messages),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from ledger.tables import approvals, bodies, changes, inbox, outbox, ticket_summaries, tickets
+from ledger.tables import approvals, bodies, changes, chats, inbox, outbox, ticket_summaries, tickets
 
 
 def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
@@ -35,6 +35,11 @@ def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
     conn.execute(update(changes).where(changes.c.ticket_id == ticket).values(reference=None))
     # A digest of an address can be guessed by whoever knows the address.
     conn.execute(update(ticket_summaries).where(ticket_summaries.c.ticket_id == ticket).values(customer=None))
+    conn.execute(
+        update(chats)
+        .where(chats.c.ticket_id == ticket)
+        .values(secret_digest=None, account_id=None, email=None, name=None, address=None)
+    )
     conn.execute(
         update(inbox)
         .where(inbox.c.ticket_id == ticket, inbox.c.state == "waiting")

@@ -40,6 +40,7 @@ class Kind(StrEnum):
 
     CUSTOMER_WROTE = "customer_wrote"
     CUSTOMER_CLOSED = "customer_closed"
+    CONTACT_GIVEN = "contact_given"
     PERSON_DECIDED = "person_decided"
     DEADLINE_PASSED = "deadline_passed"
     FACTS_GATHERED = "facts_gathered"

@@ -133,6 +133,13 @@ class History:
         with self._store.read() as conn:
             return changes_of(conn, ticket)
 
+    def contact(self, ticket: str) -> str:
+        """The address that the customer left last for being reached; empty where none, or erased. Anybody's claim: it is
+        for the person who writes there, and verifies nobody."""
+        with self._store.read() as conn:
+            given = events.latest(conn, ticket, Kind.CONTACT_GIVEN)
+        return given.body.text or "" if given and given.body else ""
+
     def halts(self) -> tuple[Halt, ...]:
         """The halts in force."""
         with self._store.read() as conn:

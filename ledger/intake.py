@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from guards.gate import Refusal
 from guards.lanes import Lane
 from ledger import lease as lease_room
-from ledger import register, reviews
+from ledger import letters, register, reviews
 from ledger.errors import BadMessage, KeyReused, UnknownEvent
 from ledger.events import HOUSE, OWN, Body, Entry, Event, Kind, append, by_key, erased, event_at, next_waiting, own_key
 from ledger.store import Store
@@ -61,6 +62,9 @@ class IncomingMessage:
     assessed, and nothing of it was judged by us."""
     message_id: str = ""
     """The mail's own Message-ID, for what an answer refers to; empty where the channel has none."""
+    asks_person: bool = False
+    """True where the customer said by a button that they want a person. It is honoured with the message itself,
+    whatever becomes of the run: the floor is lane 3 and a review is open from the same write on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +129,15 @@ class Intake:
             "received_at": _aware(message.received_at or now).isoformat(),
             "characters": len(words["text"]),
             "attachments": len(message.attachments),
+            **({"asks_person": True} if message.asks_person else {}),
         }
         digest = _digest(words)
         with self._store.write(durable=True) as conn:
             done = append(conn, ticket, Entry(Kind.CUSTOMER_WROTE, key, head, words), at=now, actor="customer")
             if done.first:
                 _file_ticket(conn, ticket, message, done.seq, now)
+                if message.asks_person:
+                    self._call_a_person(conn, ticket, done.seq, now)
             else:
                 _same(ticket, key, done.body, words["text"], digest)
         return Received(ticket, key, done.seq, done.first)
@@ -156,6 +163,12 @@ class Intake:
             else:
                 reviews.tell_a_person(conn, ticket, "automatic_mail", cause=done.seq, at=now)
         return True
+
+    def _call_a_person(self, conn: Connection, ticket: str, seq: int, now: datetime) -> None:
+        register.raise_floor(conn, ticket, Lane.HUMAN_OWNED, at=now, actor="customer")
+        wanted = Refusal("answer the customer", "asks_for_a_person", "the customer asked for a person meanwhile")
+        letters.withdraw(conn, ticket, wanted, at=now, actor="ledger")
+        reviews.call_a_person(conn, ticket, "person_asked_for", review_id=self._store.new_id(), cause=seq, at=now)
 
     def close(self, ticket: str, key: str) -> Received:
         """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0007"
+HEAD_REVISION = "r0008"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -441,3 +441,19 @@ summary_progress = Table(
     Column("version", Integer, nullable=False),
 )
 """One row: up to which event the summaries are folded, and by which version of the fold."""
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("ticket_id", String(200), primary_key=True),
+    Column("secret_digest", String(64)),
+    Column("account_id", Text),
+    Column("email", Text),
+    Column("name", Text),
+    Column("address", String(64)),
+    Column("started_at", Instant, nullable=False),
+    Index("ix_chats_address_started_at", "address", "started_at"),
+)
+"""Each conversation of the chat; its ticket comes to be with its first message. ``secret_digest`` is SHA-256 of what
+one browser holds, ``email`` is set where a host page vouched for somebody, and ``address`` is the digest of where it was
+started from, kept for an hour. Erasure empties all five."""

@@ -1,0 +1,156 @@
+"""What every route of the chat works with: the conversations, whose identities count, and how much one may ask for."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter as Tally
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from desk.chat.identity import Identity
+from desk.chat.refusals import ChatRefused
+from desk.counter import Counter
+from desk.settings import ChatSection
+from ledger.chats import Chat, Chats, Shown, Somebody, recipient_of
+from ledger.errors import BadMessage, KeyReused, UnknownTicket
+from ledger.intake import IncomingMessage, Received
+
+TEXT_LIMIT = 8_000
+"""Most characters of one message."""
+STREAMS = 6
+"""Pages that one conversation may be open in at once, in one process."""
+WISH = "I would like to talk to a person."
+"""What is filed where the customer presses the button for it."""
+_CONVERSATION = re.compile(r"chat-[0-9a-f]{32}")
+
+
+@dataclass(slots=True)
+class ChatHouse:
+    """The chat over one counter."""
+
+    counter: Counter
+    settings: ChatSection
+    identities: tuple[Identity, ...] = ()
+    trying: Identity | None = None
+    """Reads what the page for trying signs; only where the company is made up."""
+    chats: Chats = field(init=False)
+    _streams: Tally[str] = field(init=False, default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        self.chats = Chats(self.counter.place.store)
+
+    def somebody(self, token: str) -> Somebody | None:
+        """Who a token vouches for; None without one. ChatRefused."""
+        if not token:
+            return None
+        refused: ChatRefused | None = None
+        known = self.identities if self.trying is None else (*self.identities, self.trying)
+        for identity in known:
+            try:
+                return identity.read(token)
+            except ChatRefused as error:
+                refused = refused or error
+        raise refused or ChatRefused(401, "identity", "identities are not set up here: see docs/chat.md")
+
+    def start(self, somebody: Somebody | None, address: str) -> tuple[str, str]:
+        """``(conversation, secret)`` of a new conversation. ChatRefused where the address has started too many."""
+        conversation, secret = f"chat-{secrets.token_hex(16)}", secrets.token_urlsafe(32)
+        if not self.chats.start(conversation, secret, somebody, address, self.settings.conversations_an_hour):
+            said = "too many conversations were started from this address; try again later"
+            raise ChatRefused(429, "too_many", said, retry_after=600)
+        return conversation, secret
+
+    def opened(self, conversation: str, secret: str, token: str) -> Chat:
+        """The conversation, for the browser that holds its secret and the person it was begun for. ChatRefused: one
+        answer for what is not there and what is another's."""
+        found = self.chats.held(conversation, secret) if _CONVERSATION.fullmatch(conversation) and secret else None
+        if found is None:
+            raise ChatRefused(404, "unknown", "there is no such conversation, or it is not yours")
+        somebody = self.somebody(token)
+        if found.somebody is not None and somebody is None:
+            said = "this conversation belongs to somebody who is signed in; this page did not say who you are"
+            raise ChatRefused(401, "identity_needed", said)
+        if _same(found.somebody) != _same(somebody):
+            said = "this page is signed in as somebody else than this conversation was begun by; a new one is needed"
+            raise ChatRefused(409, "other_identity", said)
+        return found
+
+    def write(self, chat: Chat, key: str, text: str, *, asks_person: bool = False) -> Received:
+        """Files what the customer wrote. Once it returns, nothing is lost; the same key and text again is the same
+        message. ChatRefused."""
+        self._check_flood(chat.ticket, key)
+        known = chat.somebody
+        message = IncomingMessage(
+            ticket=chat.ticket,
+            key=key,
+            channel="chat",
+            subject="",
+            requester_email=known.email if known else "",
+            requester_name=known.name if known else "",
+            verified=known is not None,
+            account_id=known.account_id if known else None,
+            recipient=recipient_of(chat.ticket),
+            text=text,
+            asks_person=asks_person,
+        )
+        try:
+            return self.counter.receive(message)
+        except KeyReused as error:
+            said = "this key came before with other words; the first ones stand. Send these under a key of their own"
+            raise ChatRefused(409, "key_reused", said) from error
+        except BadMessage as error:
+            raise ChatRefused(400, "bad_message", str(error)) from error
+
+    def close(self, chat: Chat, key: str) -> None:
+        """Files that the customer said the matter is settled. ChatRefused where nothing was written yet."""
+        try:
+            self.counter.close_for_customer(chat.ticket, key)
+        except UnknownTicket as error:
+            raise ChatRefused(409, "nothing_written", "nothing was written in this conversation yet") from error
+
+    def leave_contact(self, chat: Chat, email: str) -> None:
+        """Records where the customer can be reached. ChatRefused where nothing was written yet."""
+        try:
+            self.chats.leave_contact(chat.ticket, email)
+        except UnknownTicket as error:
+            raise ChatRefused(409, "nothing_written", "write your message first; then leave an address") from error
+
+    def shown(self, chat: Chat) -> Shown:
+        """What the customer is shown."""
+        return self.chats.shown(chat.ticket)
+
+    def check_streams(self, conversation: str) -> None:
+        """ChatRefused where the conversation is open in too many pages."""
+        if self._streams[conversation] >= STREAMS:
+            raise ChatRefused(429, "too_many", "this conversation is open in too many pages", retry_after=30)
+
+    @contextmanager
+    def streaming(self, conversation: str) -> Iterator[None]:
+        """A place for one open page."""
+        self._streams[conversation] += 1
+        try:
+            yield
+        finally:
+            self._streams[conversation] -= 1
+            if not self._streams[conversation]:
+                del self._streams[conversation]
+
+    def _check_flood(self, conversation: str, key: str) -> None:
+        """Counted from the record itself, so that it holds for all processes; a message that is told again is let in."""
+        now, limits = self.chats.now(), self.settings
+        if self.chats.has(conversation, key):
+            return
+        if self.chats.written_since(conversation, now - timedelta(minutes=1)) >= limits.messages_a_minute:
+            raise ChatRefused(429, "too_many", "that was a lot at once; try again in a moment", retry_after=20)
+        if self.chats.written_since(conversation, now - timedelta(days=1)) >= limits.messages_a_day:
+            said = "this conversation has had all the messages it may have in a day; it goes on tomorrow"
+            raise ChatRefused(429, "too_many", said, retry_after=3600)
+        if self.chats.waiting() >= limits.backlog:
+            raise ChatRefused(503, "busy", "very many are writing just now; try again in a moment", retry_after=15)
+
+
+def _same(somebody: Somebody | None) -> tuple[str, str] | None:
+    return None if somebody is None else (somebody.account_id, somebody.email.lower())

@@ -1,0 +1,269 @@
+"""Who holds which conversation of the chat, and what the customer is shown of it: only what the record says has left."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from ledger import events, register
+from ledger.errors import UnknownTicket
+from ledger.events import Entry, Event, Kind, own_key
+from ledger.letters import DeliveryState
+from ledger.store import Store
+from ledger.tables import chats, inbox, outbox, reviews, tickets
+from ledger.tables import events as events_table
+from ledger.words import digest_of, keepable
+
+CHAT = "chat:"
+"""What a conversation's recipient begins with. No mail address can: a colon never stands in a plain one."""
+ADDRESS_KEPT = timedelta(hours=1)
+"""How long the digest of the address stands that a conversation was started from: as long as it is counted by."""
+EMPTY_KEPT = timedelta(days=1)
+"""How long a conversation stands in which nobody wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A customer for whom the host page vouches."""
+
+    account_id: str
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One conversation."""
+
+    ticket: str
+    somebody: Somebody | None
+    """None where nobody vouches for the customer."""
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was said, as the customer has it."""
+
+    number: int
+    """Its place in the conversation, from 1; it never changes."""
+    role: Literal["customer", "assistant", "agent"]
+    """``agent`` where a person approved or wrote exactly these words."""
+    text: str
+    """Empty once erased."""
+    at: datetime
+    key: str = ""
+    """The key that the customer's own page gave the message."""
+    piece: str = ""
+    """For what left: answer, question, closing, notice or approved."""
+    asks_person: bool = False
+    erased: bool = False
+
+
+class ChatState(StrEnum):
+    """How a conversation stands. Each is read off the record; none says that a person did what none did."""
+
+    NEW = "new"
+    """Nobody has written."""
+    LOOKING = "looking"
+    """The assistant has a message in hand, or a text of its own is on its way."""
+    ASKED = "asked"
+    """A person is asked and has not taken the thread."""
+    TAKEN = "taken"
+    """A person has taken the thread, by name."""
+    ANSWERED = "answered"
+    """Nothing waits."""
+    CLOSED = "closed"
+    """The customer said that it is settled, or a person resolved it; a new message opens it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one customer is shown."""
+
+    lines: tuple[Line, ...]
+    state: ChatState
+    contact: bool
+    """True where the customer can be reached: an address was left, or the host page named one."""
+    person_asked: bool
+    """True where they asked for a person, and no person has written since."""
+
+
+def recipient_of(conversation: str) -> str:
+    """Where letters of a conversation go."""
+    return CHAT + conversation
+
+
+class Chats:
+    """The conversations."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Keeps them in one store."""
+        self._store = store
+
+    def start(self, ticket: str, secret: str, somebody: Somebody | None, address: str, most: int) -> bool:
+        """Makes a conversation that whoever holds ``secret`` may read and write in. False, and nothing made, where
+        ``address`` has started ``most`` within the hour, whichever process took them."""
+        now, told = self._store.now(), digest_of(address)
+        row: dict[str, Any] = {"ticket_id": ticket, "secret_digest": _digest(secret), "address": told}
+        if somebody is not None:
+            kept = (keepable(somebody.account_id), keepable(somebody.email), keepable(somebody.name))
+            row |= dict(zip(("account_id", "email", "name"), kept, strict=True))
+        with self._store.write() as conn:
+            _forget(conn, now)
+            query = select(func.count()).select_from(chats).where(chats.c.address == told)
+            if conn.execute(query).scalar_one() >= most:
+                return False
+            conn.execute(insert(chats), {**row, "started_at": now})
+        return True
+
+    def held(self, ticket: str, secret: str) -> Chat | None:
+        """The conversation, for who holds its secret; None for everybody else."""
+        with self._store.read() as conn:
+            row = conn.execute(select(chats).where(chats.c.ticket_id == ticket)).first()
+        # Compared even where there is none: how long we take tells nobody which conversations exist.
+        right = hmac.compare_digest(_digest(secret), (row.secret_digest if row else None) or _digest(""))
+        return _chat(row) if row is not None and row.secret_digest and right else None
+
+    def is_one(self, ticket: str) -> bool:
+        """True where the ticket is a conversation that somebody can still read."""
+        with self._store.read() as conn:
+            row = conn.execute(select(chats.c.secret_digest).where(chats.c.ticket_id == ticket)).first()
+        return row is not None and row.secret_digest is not None
+
+    def ticket_of(self, reply_key: str) -> str | None:
+        """The ticket that a letter belongs to; None where there is no such letter."""
+        with self._store.read() as conn:
+            query = select(outbox.c.ticket_id).where(outbox.c.reply_key == reply_key)
+            return conn.execute(query).scalar_one_or_none()
+
+    def leave_contact(self, ticket: str, email: str) -> None:
+        """Records an address that the customer left to be reached at; told twice, it is one. It is anybody's claim, and
+        no letter ever goes there by itself. UnknownTicket before the first message."""
+        with self._store.write(durable=True) as conn:
+            _known(conn, ticket)
+            entry = Entry(Kind.CONTACT_GIVEN, own_key(f"contact/{digest_of(email)}"), {}, email)
+            events.append(conn, ticket, entry, at=self._store.now(), actor="customer")
+
+    def written_since(self, ticket: str, moment: datetime) -> int:
+        """How many messages the customer has written since."""
+        query = select(func.count()).where(
+            events_table.c.ticket_id == ticket,
+            events_table.c.kind == Kind.CUSTOMER_WROTE.value,
+            events_table.c.at >= moment,
+        )
+        with self._store.read() as conn:
+            return int(conn.execute(query).scalar_one())
+
+    def has(self, ticket: str, key: str) -> bool:
+        """True where a message of that key was filed before."""
+        with self._store.read() as conn:
+            return events.by_key(conn, ticket, key) is not None
+
+    def waiting(self) -> int:
+        """How many events wait for the worker, in all tickets."""
+        with self._store.read() as conn:
+            query = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
+            return int(conn.execute(query).scalar_one())
+
+    def now(self) -> datetime:
+        """The store's clock."""
+        return self._store.now()
+
+    def shown(self, ticket: str) -> Shown:
+        """What the customer is shown, all of one moment: what they wrote, and what has left for them for certain. A text
+        of which nobody knows whether it arrived is not shown: a person is called to it."""
+        with self._store.read() as conn:
+            happened = events.timeline(conn, ticket, _TOLD)
+            chat = conn.execute(select(chats.c.email).where(chats.c.ticket_id == ticket)).first()
+            contact = bool(chat and chat.email) or any(
+                e.kind is Kind.CONTACT_GIVEN and e.body and e.body.text for e in happened
+            )
+            lines = _lines(happened)
+            wished = max((line.number for line in lines if line.asks_person), default=0)
+            asked = wished > max((line.number for line in lines if line.role == "agent"), default=0)
+            return Shown(lines, _state(conn, ticket, happened), contact, asked)
+
+
+_TOLD = (Kind.CUSTOMER_WROTE, Kind.DELIVERED, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.CONTACT_GIVEN)
+
+
+def _forget(conn: Connection, now: datetime) -> None:
+    """Addresses that are no longer counted, and conversations in which nobody ever wrote."""
+    conn.execute(
+        update(chats).where(chats.c.address.is_not(None), chats.c.started_at < now - ADDRESS_KEPT).values(address=None)
+    )
+    unwritten = ~select(tickets.c.id).where(tickets.c.id == chats.c.ticket_id).exists()
+    conn.execute(delete(chats).where(chats.c.started_at < now - EMPTY_KEPT, unwritten))
+
+
+def _known(conn: Connection, ticket: str) -> None:
+    if conn.execute(select(tickets.c.id).where(tickets.c.id == ticket)).first() is None:
+        raise UnknownTicket("nothing was written in this conversation yet")
+
+
+def _lines(happened: Sequence[Event]) -> tuple[Line, ...]:
+    said = [e for e in happened if e.kind in (Kind.CUSTOMER_WROTE, Kind.DELIVERED)]
+    return tuple(_line(number, event) for number, event in enumerate(said, 1))
+
+
+def _line(number: int, event: Event) -> Line:
+    if event.kind is Kind.CUSTOMER_WROTE:
+        raw = (event.body.json() if event.body else None) or {}
+        asks = event.head.get("asks_person") is True
+        text = str(raw.get("text", ""))
+        return Line(number, "customer", text, event.at, event.key, asks_person=asks, erased=not raw)
+    left, piece = (event.body.text if event.body else None), str(event.head["piece"])
+    role: Literal["assistant", "agent"] = "agent" if piece == "approved" else "assistant"
+    return Line(number, role, left or "", event.at, piece=piece, erased=left is None)
+
+
+def _state(conn: Connection, ticket: str, happened: Sequence[Event]) -> ChatState:
+    wrote = [e.seq for e in happened if e.kind is Kind.CUSTOMER_WROTE]
+    if not wrote:
+        return ChatState.NEW
+    if any(e.seq > wrote[-1] and _closes(e) for e in happened):
+        return ChatState.CLOSED
+    if register.standing(conn, ticket).claimed_by is not None:
+        return ChatState.TAKEN
+    if _any(conn, reviews, ticket, ("open",)):
+        return ChatState.ASKED
+    on_its_way = (DeliveryState.INTENT.value, DeliveryState.SENDING.value)
+    if _any(conn, inbox, ticket, ("waiting",)) or _any(conn, outbox, ticket, on_its_way):
+        return ChatState.LOOKING
+    return ChatState.ANSWERED
+
+
+def _closes(event: Event) -> bool:
+    match event.kind:
+        case Kind.CUSTOMER_CLOSED:
+            return True
+        case Kind.DELIVERED:
+            return event.head.get("piece") == "closing"
+        case Kind.PERSON_DECIDED:
+            return event.head.get("decision") == "resolved"
+        case _:
+            return False
+
+
+def _any(conn: Connection, table: Any, ticket: str, states: Sequence[str]) -> bool:
+    query = select(table.c.ticket_id).where(table.c.ticket_id == ticket, table.c.state.in_(states)).limit(1)
+    return conn.execute(query).first() is not None
+
+
+def _chat(row: Row[Any]) -> Chat:
+    somebody = Somebody(row.account_id or "", row.email, row.name or "") if row.email else None
+    return Chat(row.ticket_id, somebody, row.started_at)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
