@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -158,6 +158,15 @@ class Remembering:
         while len(self._shelves) > SHELVES:
             del self._shelves[next(iter(self._shelves))]
         return found
+
+    def warm(self, articles: Sequence[Article], stop: Callable[[], bool]) -> None:
+        """Computes what articles are found by before anybody asks: the first customer of a fresh workspace would wait for
+        it, longer than the search may take. ``stop`` is asked before each article."""
+        for article in articles:
+            if stop():
+                return
+            listing = _listing(article)
+            self.embed([*listing.sentences, listing.whole, article.title, *article.questions])
 
     def embed(self, texts: Sequence[str]) -> Any:
         """One row a text; only new texts are computed."""

@@ -80,6 +80,7 @@ class Worker(threading.Thread):
         while not self._stopping:
             async with self._place.handler() as handler:
                 self.ready.set()
+                await self._guarded(self._place.warm(lambda: self._stopping), "getting the search ready")
                 await self._serve(handler)
 
     async def _serve(self, handler: Handler) -> None:
@@ -144,8 +145,8 @@ class Worker(threading.Thread):
         self._done()
 
     async def _guarded(self, work: Awaitable[object], what: str) -> None:
-        """A busy ledger or a passing trouble ends no worker: the event waits, and the sweep finds it."""
+        """A busy ledger or a passing trouble ends no worker: what it held up is done by the next sweep."""
         try:
             await work
         except Exception:
-            _log.exception("%s could not be run; it waits for the next sweep", what)
+            _log.exception("%s broke off; what waits is found by the next sweep", what)

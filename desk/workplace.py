@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.handle import Handler
 from agent.model import ModelSettings
 from agent.release_in_force import release_in_force, release_view
-from agent.wiring import open_handler
+from agent.wiring import article_vectors, build_assessors, open_handler
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.chat import with_chat
@@ -96,6 +96,13 @@ class Workplace(Records):
         runs = self.settings.workspace / ".lanewise" / "runs.sqlite3"
         async with open_handler(self.store, self.systems, self.release, runs, self.rules.model) as handler:
             yield handler
+
+    async def warm(self, stop: Callable[[], bool]) -> None:
+        """Gets the search ready before the first customer asks; returns early where ``stop`` says so."""
+        article_vectors().warm(self.rules.articles, stop)
+        if not stop():
+            _, finder = build_assessors(self.systems, self.release)
+            await finder.find("How do I begin?", self.rules.clock().date())
 
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel and, for its own conversations, the chat."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from importlib import resources
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from desk.chat.house import WISH, ChatHouse
 from desk.chat.reading import Contact, Keyed, Message, Start, body_of, line_json, read, state_json
@@ -17,6 +19,7 @@ router = APIRouter(prefix="/chat", include_in_schema=False)
 
 IDENTITY_HEADER = "Lanewise-Identity"
 """Carries the host page's signed identity."""
+_LANGUAGE = re.compile(r"[a-z]{2}")
 
 
 def house_of(request: Request) -> ChatHouse:
@@ -38,6 +41,14 @@ def opened(conversation: str, request: Request, house: TheHouse) -> Chat:
 Opened: TypeAlias = Annotated[Chat, Depends(opened)]
 
 
+@router.get("/words/{language}")
+def words(language: str) -> Response:
+    """The widget's words in a language besides English; none where we have none."""
+    found = resources.files("desk") / "static" / f"chat-{language}.json"
+    text = found.read_text(encoding="utf-8") if _LANGUAGE.fullmatch(language) and found.is_file() else "{}"
+    return Response(text, media_type="application/json", headers={"Cache-Control": "public, max-age=3600"})
+
+
 @router.post("/conversations")
 def start(request: Request, house: TheHouse, body: Body) -> JSONResponse:
     """A new conversation, with the secret that only this browser will hold."""
@@ -51,7 +62,7 @@ def start(request: Request, house: TheHouse, body: Body) -> JSONResponse:
 def whole(chat: Opened, house: TheHouse) -> dict[str, Any]:
     """The whole thread, for a page that was loaded anew or cannot keep a stream open."""
     shown = house.shown(chat)
-    return {"lines": [line_json(line) for line in shown.lines], **state_json(shown), "count": len(shown.lines)}
+    return {"lines": [line_json(line) for line in shown.lines], **state_json(shown)}
 
 
 @router.post("/conversations/{conversation}/messages")

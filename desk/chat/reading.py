@@ -115,5 +115,5 @@ def state_json(shown: Shown) -> dict[str, Any]:
         "state": shown.state.value,
         "person_asked": shown.person_asked,
         "asks_contact": shown.state is ChatState.ASKED and not shown.contact,
-        "lines": len(shown.lines),
+        "count": len(shown.lines),
     }

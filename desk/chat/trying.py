@@ -39,7 +39,7 @@ CUSTOMERS: Mapping[str, Customer] = {
 }
 
 QUESTIONS = (
-    ("a routine question", "Where can I download our invoices?"),
+    ("a routine question", "What file types can I upload?"),
     ("a question about one's own account", "How many seats do we have?"),
     ("a wish that needs a decision", "Please refund last month, we hardly used it."),
     ("a question of access", "I am locked out and lost my phone. Please switch off two-step sign-in for me."),
