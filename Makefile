@@ -39,6 +39,9 @@ browser: $(VENV)/.dev  ## stories in a real browser; needs chromium (Debian: apt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
 	@$(BIN)/python -m pytest -m browser tests/browser
 
+load: $(VENV)/.dev  ## 200 customers at once in the chat, over loopback: waits, errors, and the record held against them
+	@$(BIN)/python tests/load/chat_load.py
+
 prove: $(VENV)/.dev  ## every proof of the boundary, whole; writes the table of docs/boundary.md
 	@$(BIN)/python tests/proofs/prove.py
 

@@ -160,8 +160,7 @@ class Remembering:
         return found
 
     def warm(self, articles: Sequence[Article], stop: Callable[[], bool]) -> None:
-        """Computes what articles are found by before anybody asks: the first customer of a fresh workspace would wait for
-        it, longer than the search may take. ``stop`` is asked before each article."""
+        """Computes what articles are found by, before anybody asks. ``stop`` is asked before each."""
         for article in articles:
             if stop():
                 return

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -39,8 +40,10 @@ from guards.policy import Release
 from ledger.intake import Intake
 from ledger.store import Store
 from ledger.worker import WorkerLedger
-from tools.systems import Systems
+from tools.systems import Article, Systems
 
+VECTORS = "vectors.npz"
+"""The file beside the checkpoints that keeps articles' vectors for the next process."""
 LOOKUP_SECONDS = 4.0
 """How long one system of record may take before its facts count as missing."""
 
@@ -96,6 +99,23 @@ def build_steps(
     )
 
 
+async def warm_search(
+    checkpoints: Path,
+    systems: Systems,
+    release: Release,
+    articles: Sequence[Article],
+    today: date,
+    stop: Callable[[], bool],
+) -> None:
+    """Gets the search ready before anybody asks: the first customer of a fresh workspace would wait for it, longer than a
+    search may take. ``stop`` is asked in between."""
+    _, finder = build_assessors(systems, release)
+    article_vectors().warm(articles, stop)
+    if not stop():
+        await finder.find("Where do I begin?", today)
+        article_vectors().save(checkpoints.with_name(VECTORS), fingerprint(WEIGHTS))
+
+
 @asynccontextmanager
 async def open_handler(
     store: Store,
@@ -107,7 +127,7 @@ async def open_handler(
 ) -> AsyncIterator[Handler]:
     """The handler over a compiled machine. ``checkpoints`` is a file for runs under way; losing it loses no event."""
     checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    vectors, encoder = checkpoints.with_name("vectors.npz"), fingerprint(WEIGHTS)
+    vectors, encoder = checkpoints.with_name(VECTORS), fingerprint(WEIGHTS)
     article_vectors().load(vectors, encoder)
     langsmith.configure(enabled=False)  # whatever the environment says: a trace would carry the ticket away
     steps = build_steps(store, systems, release_in_force(store, release), model, lookup_seconds)

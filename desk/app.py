@@ -85,9 +85,10 @@ def static_folders() -> dict[str, Path]:
 
 
 def _health(counter: Counter) -> JSONResponse:
-    """200 while messages are filed and worked on; 503 where the worker has stopped."""
-    alive = counter.worker.is_alive() and counter.worker.broken is None
-    return JSONResponse({"worker": "at work" if alive else "stopped"}, status_code=200 if alive else 503)
+    """200 while messages are filed and worked on, or will be in a moment; 503 where the worker has stopped."""
+    if not counter.worker.is_alive() or counter.worker.broken is not None:
+        return JSONResponse({"worker": "stopped"}, status_code=503)
+    return JSONResponse({"worker": "at work" if counter.worker.warm.is_set() else "getting ready"})
 
 
 async def _to_sign_in(request: Request, error: Exception) -> Response:

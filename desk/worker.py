@@ -39,6 +39,8 @@ class Worker(threading.Thread):
         self._stopping = False
         self.ready = threading.Event()
         """Set once the machine is built."""
+        self.warm = threading.Event()
+        """Set once it works on what waits: a fresh workspace's articles have to be read first."""
         self.busy: frozenset[str] = frozenset()
         """The tickets that are run at this moment, by this process."""
         self.broken: BaseException | None = None
@@ -81,6 +83,7 @@ class Worker(threading.Thread):
             async with self._place.handler() as handler:
                 self.ready.set()
                 await self._guarded(self._place.warm(lambda: self._stopping), "getting the search ready")
+                self.warm.set()
                 await self._serve(handler)
 
     async def _serve(self, handler: Handler) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.handle import Handler
 from agent.model import ModelSettings
 from agent.release_in_force import release_in_force, release_view
-from agent.wiring import article_vectors, build_assessors, open_handler
+from agent.wiring import open_handler, warm_search
 from desk.changes import ChangeRoom, system_for
 from desk.channels import Channel
 from desk.channels.chat import with_chat
@@ -93,16 +93,16 @@ class Workplace(Records):
     @asynccontextmanager
     async def handler(self) -> AsyncIterator[Handler]:
         """The one way in, over this workspace's ledger."""
-        runs = self.settings.workspace / ".lanewise" / "runs.sqlite3"
-        async with open_handler(self.store, self.systems, self.release, runs, self.rules.model) as handler:
+        async with open_handler(self.store, self.systems, self.release, self._runs, self.rules.model) as handler:
             yield handler
 
     async def warm(self, stop: Callable[[], bool]) -> None:
         """Gets the search ready before the first customer asks; returns early where ``stop`` says so."""
-        article_vectors().warm(self.rules.articles, stop)
-        if not stop():
-            _, finder = build_assessors(self.systems, self.release)
-            await finder.find("How do I begin?", self.rules.clock().date())
+        await warm_search(self._runs, self.systems, self.release, self.rules.articles, self.rules.clock().date(), stop)
+
+    @property
+    def _runs(self) -> Path:
+        return self.settings.workspace / ".lanewise" / "runs.sqlite3"
 
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel and, for its own conversations, the chat."""

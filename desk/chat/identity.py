@@ -18,7 +18,7 @@ from ledger.chats import Somebody
 
 ENV_NAME = "LANEWISE_CHAT_KEY"
 """Where the key is read from: at least 32 characters that only the host's servers know (HS256), or their Ed25519 public
-key as PEM (EdDSA)."""
+key as PEM (EdDSA, or Ed25519 as newer libraries call it)."""
 SHORTEST_KEY = 32
 LEEWAY = 30
 """Seconds that two machines' clocks may differ by."""
@@ -86,7 +86,7 @@ def _read_key(key: str) -> tuple[OctKey | OKPKey, list[str]]:
         )
     if key.startswith("-----BEGIN"):
         try:
-            return OKPKey.import_key(key), ["EdDSA"]
+            return OKPKey.import_key(key), ["EdDSA", "Ed25519"]
         except (JoseError, ValueError, TypeError) as error:
             raise SettingsError(f"{ENV_NAME} holds no Ed25519 public key as PEM: {error}.") from error
     if len(key.encode()) < SHORTEST_KEY:

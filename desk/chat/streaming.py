@@ -30,7 +30,7 @@ async def stream(house: ChatHouse, chat: Chat, since: int) -> AsyncIterator[str]
     with house.streaming(chat.ticket):
         async with house.counter.watch.on(chat.ticket) as happened:
             yield "retry: 2000\n\n"
-            while not house.counter.watch.over and clock.time() < over:
+            while True:
                 happened.clear()
                 try:
                     shown = await run_in_threadpool(house.shown, chat)
@@ -43,8 +43,10 @@ async def stream(house: ChatHouse, chat: Chat, since: int) -> AsyncIterator[str]
                 if (state := state_json(shown)) != told:
                     told = state
                     yield _event("state", state)
-                elif shown.state is not ChatState.LOOKING:
+                else:
                     yield ": here\n\n"
+                if house.counter.watch.over or clock.time() > over:
+                    return
                 looking = shown.state is ChatState.LOOKING
                 await _until(happened, LOOKING_SECONDS if looking else BEAT_SECONDS)
 

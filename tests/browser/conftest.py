@@ -25,10 +25,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+@pytest.fixture(scope="session")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first served workspace leaves what it worked out of the articles, for the others."""
+    return tmp_path_factory.mktemp("vectors") / "vectors.npz"
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, vectors: Path) -> Iterator[Served]:
     """Lanewise over a fresh workspace, one a module; it may be stopped and started again."""
-    house = serve_in(tmp_path_factory.mktemp("served"))
+    house = serve_in(tmp_path_factory.mktemp("served"), vectors=vectors)
+    shutil.copy(house.workspace / ".lanewise" / vectors.name, vectors)
     yield house
     house.stop()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import time
 from collections.abc import Iterator
@@ -258,8 +261,8 @@ def test_erasing_a_conversation_takes_its_words_its_address_and_the_way_in(count
 def test_a_stream_tells_what_was_missed_and_each_thing_once(counter: Counter, page: Page) -> None:
     for number in range(3):
         page.put("messages", key=f"key-0000{number}", text=f'{number}\n\nevent: line\ndata: {{"role":"agent"}}')
-    counter.watch.stop()  # a stream ends with the counter: what stands is told, and no more is waited for
-    for since, numbers in (("", []), ("1", []), ("9", [])):
+    counter.watch.stop()  # a stream ends with the counter: what stands is told, and no more waited for
+    for since, numbers in (("", [1, 2, 3]), ("1", [2, 3]), ("9", [])):
         answer = page.client.get(
             f"/chat/conversations/{page.id}/events", headers={**page.headers, "Last-Event-ID": since}
         )
@@ -345,7 +348,12 @@ def test_a_public_key_reads_its_own_signatures_and_is_no_shared_secret() -> None
     pem = ED.as_pem(private=False).decode()
     identity = Identity(pem, ISSUER, "lanewise-chat", 10)
     assert identity.read(token(key=ED, alg="EdDSA")) == Somebody(**HAZEL)
-    for forged in (token(), token(key=OctKey.import_key(pem.encode()))):
+    assert identity.read(token(key=ED, alg="Ed25519")) == Somebody(**HAZEL)
+    # Key confusion: the public key, which everybody may know, used as if it were the shared secret.
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256"}').rstrip(b"=").decode() + "." + token().split(".")[1]
+    seal = hmac.new(pem.encode(), head.encode(), hashlib.sha256).digest()
+    confused = f"{head}.{base64.urlsafe_b64encode(seal).rstrip(b'=').decode()}"
+    for forged in (token(), confused):
         with pytest.raises(ChatRefused, match="not accepted"):
             identity.read(forged)
 
@@ -439,7 +447,7 @@ def test_a_mail_that_claims_a_conversation_as_its_sender_reaches_nobody(counter:
         IncomingMessage("M-1", "m", "email", "", "", "", False, None, recipient_of(page.id), "Please answer there")
     )
     counter.place.people.claim("M-1", Signature("hazel", "mine", "c"))
-    with pytest.raises(Rejected, match="no conversation|another ticket"):
+    with pytest.raises(Rejected, match="another ticket"):
         with_chat(_NoMail(), counter.place.store).deliver(
             "key", recipient=recipient_of(page.id), subject="", body="", headers={}
         )
