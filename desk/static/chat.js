@@ -314,7 +314,7 @@ class LanewiseChat extends HTMLElement {
       make("header", {}, make("div", {}, make("h2", { textContent: w.title }), make("p", { textContent: w.ai })),
         button("icon", w.fresh, () => (this.fresh(), ui.field.focus()), "M12 5v14M5 12h14"), button("icon hide", w.hide, () => this.close(), "M6 6l12 12M18 6 6 18")),
       ui.log, ui.state, ui.contact, make("footer", {}, make("div", { className: "acts" }, ui.person, ui.settled), form));
-    ui.panel.onkeydown = (e) => e.key === "Escape" && this.close();
+    ui.panel.onkeydown = (e) => void (e.key === "Escape" && this.close());
     root.replaceChildren(ui.launch, ui.panel);
     ui.log.append(this.#bubble({ role: "assistant", text: w.hello }));
     this.#draw();

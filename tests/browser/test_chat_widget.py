@@ -141,24 +141,25 @@ def test_what_is_written_without_a_connection_is_sent_once_when_it_is_back(chat:
     assert filed(served, held(chat)) == ["First, with a connection.", "Second, without one."]
 
 
-def test_a_restart_in_the_middle_loses_and_doubles_nothing(chat: Any, served: Served) -> None:
+@pytest.mark.parametrize("kill", [False, True], ids=["restarted", "killed"])
+def test_a_restart_in_the_middle_loses_and_doubles_nothing(chat: Any, served: Served, kill: bool) -> None:
     says(chat, DECISION)
     chat.locator(".line.customer:not(.wait)").wait_for()
-    served.stop(kill=True)
+    served.stop(kill=kill)
     says(chat, "I wrote this while you were away.")
     chat.get_by_role("status").get_by_text("No connection").wait_for()
     served.start()
     chat.locator(".line.wait").wait_for(state="detached")
-    chat.locator(".line.assistant").nth(1).wait_for()
+    # A run that was killed is begun anew once its lease is over: three minutes.
+    chat.locator(".line.assistant").nth(1).wait_for(timeout=300_000)
     assert filed(served, held(chat)) == [DECISION, "I wrote this while you were away."]
-    shown = [line for line in texts(chat) if line in (DECISION, "I wrote this while you were away.")]
-    assert shown == [DECISION, "I wrote this while you were away."]
+    assert [t for t in texts(chat) if "colleague" not in t] == [DECISION, "I wrote this while you were away."]
 
 
 HOSTILE = (
     '<img src=x onerror="window.hit=1"><script>window.hit=1</script>',
     "</div><style>*{display:none}</style>{{7*7}}",
-    "ok \u202egnp.exe\u202c and \u2066hidden\u2069 zero\u200bwidth\ufeff",
+    "ok \u202egnp.exe\u202c and \u2066hidden\u2069 zero\u200bwi\ufeffdth",
     "javascript:window.hit=1",
 )
 
@@ -174,7 +175,7 @@ def test_hostile_words_are_shown_as_words(chat: Any, served: Served) -> None:
     chat.locator(".line.customer").nth(len(HOSTILE) - 1).wait_for()
     shown = chat.locator(".line.customer .text").all_inner_texts()
     assert shown[0] == HOSTILE[0] and shown[1] == HOSTILE[1] and shown[3] == HOSTILE[3]
-    assert shown[2] == "ok �gnp.exe� and �hidden� zero�width�"
+    assert shown[2] == "ok �gnp.exe� and �hidden� zero�wi�dth"
     assert chat.evaluate("window.hit") is None and wrong == []
     assert filed(served, held(chat))[2] == HOSTILE[2], "the record keeps what was written"
 
