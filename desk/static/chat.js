@@ -1,4 +1,4 @@
-// The chat widget: <lanewise-chat>. One script tag, no framework; see docs/chat.md.
+// The chat widget, <lanewise-chat>: see docs/chat.md.
 (() => {
 "use strict";
 const HOME = document.currentScript ? new URL(document.currentScript.src).origin : location.origin;
@@ -315,6 +315,7 @@ class LanewiseChat extends HTMLElement {
         button("icon", w.fresh, () => (this.fresh(), ui.field.focus()), "M12 5v14M5 12h14"), button("icon hide", w.hide, () => this.close(), "M6 6l12 12M18 6 6 18")),
       ui.log, ui.state, ui.contact, make("footer", {}, make("div", { className: "acts" }, ui.person, ui.settled), form));
     ui.panel.onkeydown = (e) => void (e.key === "Escape" && this.close());
+    ui.launch.dir = ui.panel.dir;
     root.replaceChildren(ui.launch, ui.panel);
     ui.log.append(this.#bubble({ role: "assistant", text: w.hello }));
     this.#draw();
