@@ -48,6 +48,7 @@ def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell:
         port=port,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=75,  # longer than browsers and proxies hold a line that is idle: they close it, and never mid-call
         timeout_graceful_shutdown=10,
     )
     server = _Server(config, counter)

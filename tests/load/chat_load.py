@@ -9,8 +9,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import httpx
 
@@ -29,6 +32,8 @@ QUESTIONS = (
     "Please refund last month, we hardly used it.",
     "I am locked out and lost my phone. Please switch off two-step sign-in for me.",
 )
+TRIES = 6
+"""How often a page tells the same thing where the line breaks; each telling has the same key."""
 PATIENCE = 300.0
 """Seconds until a customer gives up."""
 
@@ -42,6 +47,8 @@ class Load:
     answered: list[float] = field(default_factory=list)
     """Seconds from sending to the first text of ours on the page."""
     errors: list[str] = field(default_factory=list)
+    again: int = 0
+    """Calls that were made again because the line broke, as a page does it."""
     lost: int = 0
     doubled: int = 0
     letters: Counter[str] = field(default_factory=Counter)
@@ -52,7 +59,9 @@ class Load:
         lines = [
             f"{name}: {len(found)}, p50 {part(found, 50):.2f} s, p95 {part(found, 95):.2f} s" for name, found in rows
         ]
-        lines.append(f"errors: {len(self.errors)}, lost: {self.lost}, doubled: {self.doubled}")
+        lines.append(
+            f"lines that broke: {self.again}, errors: {len(self.errors)}, lost: {self.lost}, doubled: {self.doubled}"
+        )
         lines.append(f"what left: {dict(sorted(self.letters.items()))}")
         return "\n".join([*lines, *sorted(set(self.errors))[:5]])
 
@@ -73,23 +82,42 @@ async def customers(served: Served, many: int) -> tuple[Load, list[str]]:
 
 
 async def _customer(client: httpx.AsyncClient, number: int, load: Load, begun: list[str]) -> None:
+    async def told(path: str, body: object, headers: Mapping[str, str] = MappingProxyType({})) -> Any:
+        for tries in range(1, TRIES + 1):
+            try:
+                return (await client.post(path, json=body, headers=headers)).raise_for_status().json()
+            except httpx.TransportError:
+                if tries == TRIES:
+                    raise
+                load.again += 1
+                await asyncio.sleep(0.4 * 2**tries)
+        return None
+
+    async def answer(path: str, headers: Mapping[str, str]) -> bool:
+        async with client.stream("GET", path, headers=headers) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("data: ") and json.loads(line[6:]).get("role") == "assistant":
+                    return True
+        return False
+
     try:
-        made = (await client.post("/chat/conversations", json={})).raise_for_status().json()
+        made = await told("/chat/conversations", {})
         place, headers = f"/chat/conversations/{made['id']}", {"Authorization": f"Bearer {made['secret']}"}
         message = {"key": f"message-{number}", "text": QUESTIONS[number % len(QUESTIONS)]}
         begun.append(made["id"])
         sent = time.monotonic()
-        first = await client.post(f"{place}/messages", json=message, headers=headers)
-        first.raise_for_status()
+        await told(f"{place}/messages", message, headers)
         load.acknowledged.append(time.monotonic() - sent)
-        again = await client.post(f"{place}/messages", json=message, headers=headers)
-        assert again.raise_for_status().json()["first"] is False, "the same message was filed twice"
-        async with asyncio.timeout(PATIENCE), client.stream("GET", f"{place}/events", headers=headers) as stream:
-            async for line in stream.aiter_lines():
-                if line.startswith("data: ") and json.loads(line[6:]).get("role") == "assistant":
-                    load.answered.append(time.monotonic() - sent)
-                    return
-        load.errors.append("the stream ended without an answer")
+        assert (await told(f"{place}/messages", message, headers))["first"] is False, "it was filed twice"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    if await answer(f"{place}/events", headers):
+                        break
+                except httpx.TransportError:
+                    pass
+                load.again += 1
+        load.answered.append(time.monotonic() - sent)
     except Exception as error:  # each customer's trouble is a figure
         load.errors.append(f"{type(error).__name__}: {error}"[:200])
 
