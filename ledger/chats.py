@@ -96,6 +96,18 @@ class Shown:
     """True where they asked for a person, and no person has written since."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How much is written."""
+
+    minute: int
+    """Messages of the conversation in the last minute."""
+    day: int
+    """The same in the last day."""
+    waiting: int
+    """Events that wait for the worker, of all tickets."""
+
+
 def recipient_of(conversation: str) -> str:
     """Where letters of a conversation go."""
     return CHAT + conversation
@@ -154,30 +166,19 @@ class Chats:
             entry = Entry(Kind.CONTACT_GIVEN, own_key(f"contact/{digest_of(email)}"), {}, email)
             events.append(conn, ticket, entry, at=self._store.now(), actor="customer")
 
-    def written_since(self, ticket: str, moment: datetime) -> int:
-        """How many messages the customer has written since."""
-        query = select(func.count()).where(
-            events_table.c.ticket_id == ticket,
-            events_table.c.kind == Kind.CUSTOMER_WROTE.value,
-            events_table.c.at >= moment,
-        )
+    def pressure(self, ticket: str, key: str) -> Pressure | None:
+        """How much is written just now, all of one moment; None for a message that was filed before."""
+        now = self._store.now()
+        wrote = (events_table.c.ticket_id == ticket, events_table.c.kind == Kind.CUSTOMER_WROTE.value)
+        waiting = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
         with self._store.read() as conn:
-            return int(conn.execute(query).scalar_one())
-
-    def has(self, ticket: str, key: str) -> bool:
-        """True where a message of that key was filed before."""
-        with self._store.read() as conn:
-            return events.by_key(conn, ticket, key) is not None
-
-    def waiting(self) -> int:
-        """How many events wait for the worker, in all tickets."""
-        with self._store.read() as conn:
-            query = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
-            return int(conn.execute(query).scalar_one())
-
-    def now(self) -> datetime:
-        """The store's clock."""
-        return self._store.now()
+            if events.by_key(conn, ticket, key) is not None:
+                return None
+            minute, day = (
+                conn.execute(select(func.count()).where(*wrote, events_table.c.at >= now - span)).scalar_one()
+                for span in (timedelta(minutes=1), timedelta(days=1))
+            )
+            return Pressure(minute, day, conn.execute(waiting).scalar_one())
 
     def shown(self, ticket: str) -> Shown:
         """What the customer is shown, all of one moment: what they wrote, and what has left for them for certain. A text

@@ -22,8 +22,8 @@ IDENTITY_HEADER = "Lanewise-Identity"
 _LANGUAGE = re.compile(r"[a-z]{2}")
 
 
-def house_of(request: Request) -> ChatHouse:
-    """The chat that serves this request."""
+async def house_of(request: Request) -> ChatHouse:
+    """The chat that serves this request. It waits for nothing: no thread is needed for it."""
     house: ChatHouse = request.app.state.chat
     return house
 

@@ -8,7 +8,6 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from desk.chat.identity import Identity
 from desk.chat.refusals import ChatRefused
@@ -140,15 +139,15 @@ class ChatHouse:
 
     def _check_flood(self, conversation: str, key: str) -> None:
         """Counted from the record itself, so that it holds for all processes; a message that is told again is let in."""
-        now, limits = self.chats.now(), self.settings
-        if self.chats.has(conversation, key):
+        limits, found = self.settings, self.chats.pressure(conversation, key)
+        if found is None:
             return
-        if self.chats.written_since(conversation, now - timedelta(minutes=1)) >= limits.messages_a_minute:
+        if found.minute >= limits.messages_a_minute:
             raise ChatRefused(429, "too_many", "that was a lot at once; try again in a moment", retry_after=20)
-        if self.chats.written_since(conversation, now - timedelta(days=1)) >= limits.messages_a_day:
+        if found.day >= limits.messages_a_day:
             said = "this conversation has had all the messages it may have in a day; it goes on tomorrow"
             raise ChatRefused(429, "too_many", said, retry_after=3600)
-        if self.chats.waiting() >= limits.backlog:
+        if found.waiting >= limits.backlog:
             raise ChatRefused(503, "busy", "very many are writing just now; try again in a moment", retry_after=15)
 
 
