@@ -18,11 +18,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHAT_KEY = "a-key-of-the-tests-that-is-longer-than-32-bytes"
 ISSUER = "https://host.example"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+HOST_PORT = free_port()
+HOST_PAGE = f"http://localhost:{HOST_PORT}"
+"""A page of somebody else's, which may show the widget."""
 SETTINGS = f"""
 [channel]
 kind = "eml"
 
 [chat]
+origins = ["{HOST_PAGE}"]
 issuer = "{ISSUER}"
 conversations_an_hour = 100000
 messages_a_minute = 1000
@@ -86,13 +99,6 @@ class Served:
             self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
             self._process.wait(60)
         self._process = None
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def serve_in(workspace: Path, settings: str = SETTINGS, vectors: Path | None = None) -> Served:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from served_house import Served
+from served_house import HOST_PORT, Served, free_port
 
 from ledger.chats import recipient_of
 from ledger.history import History
@@ -208,3 +212,49 @@ def test_nothing_stands_in_the_way_of_assistive_technology(chat: Any, language: 
     chat.locator(".contact").wait_for()
     found = axe.Axe().run(chat)
     assert found.response["violations"] == [], found.generate_report()
+
+
+@contextmanager
+def host_page(port: int, served: Served) -> Iterator[str]:
+    """Somebody else's page with the widget, under a policy that lets nothing else in."""
+    policy = f"default-src 'none'; script-src {served.url}; connect-src {served.url}; img-src data:"
+    body = (
+        f'<!doctype html><title>A shop</title><link rel="icon" href="data:,"><lanewise-chat open></lanewise-chat>'
+        f'<script src="{served.url}/static/lanewise/chat.js" defer></script>'
+    ).encode()
+
+    class Shop(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Security-Policy", f"{policy}; require-trusted-types-for 'script'")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Shop) as shop:
+        threading.Thread(target=shop.serve_forever, daemon=True).start()
+        yield f"http://localhost:{port}"
+        shop.shutdown()
+
+
+def test_a_page_of_another_origin_shows_it_under_a_strict_policy(browser_page: Any, served: Served) -> None:
+    complaints: list[str] = []
+    browser_page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    with host_page(HOST_PORT, served) as page:
+        browser_page.goto(page)
+        says(browser_page, ROUTINE)
+        browser_page.locator(".line.assistant").nth(1).wait_for()
+        looks = browser_page.locator(".panel").evaluate("p => getComputedStyle(p).position")
+        assert looks == "fixed", "its styles are let in"
+        assert complaints == []
+
+
+def test_a_page_that_is_not_named_shows_the_widget_and_reaches_nothing(browser_page: Any, served: Served) -> None:
+    with host_page(free_port(), served) as page:
+        browser_page.goto(page)
+        says(browser_page, ROUTINE)
+        browser_page.get_by_role("status").get_by_text("No connection").wait_for()
+        assert browser_page.locator(".line.assistant").count() == 1, "its own greeting"
