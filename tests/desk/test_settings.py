@@ -74,7 +74,11 @@ def test_settings_cannot_be_changed_once_they_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "advice"),
     [
-        ("[channnel]\nkind = 'eml'\n", "channnel", "known here: ledger, company, policy, channel, mailbox, chat, model"),
+        (
+            "[channnel]\nkind = 'eml'\n",
+            "channnel",
+            "known here: ledger, company, policy, channel, mailbox, chat, model",
+        ),
         ("[channel]\nkinds = 'eml'\n", "channel.kinds", "known here: kind, outbox, sender"),
         ("[channel]\nkind = 'fax'\n", "channel.kind", "'console', 'eml' or 'smtp'"),
         ("[channel]\nsender = 'Us <us@team.example>'\n", "channel.sender", "not one plain e-mail address"),
