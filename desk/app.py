@@ -21,14 +21,20 @@ from desk.chat import chat_routes, trying
 from desk.chat.opening import open_chat
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
-from desk.pages import session_routes
+from desk.pages import act_routes, desk_routes, session_routes
 from desk.pages.templates import page
 from desk.security import Headers, NotSignedIn
 from ledger.errors import Busy, Unknown
 
 BODY_LIMIT = 1_000_000
 """Most bytes of one request; a longer one is refused before it is read."""
-ROOMS = (session_routes.router, chat_routes.router, trying.router)
+ROOMS = (
+    session_routes.router,
+    desk_routes.router,
+    act_routes.router,
+    chat_routes.router,
+    trying.router,
+)
 """Each room of the application brings its routes; the order is the order they are asked in."""
 
 

@@ -100,6 +100,12 @@ def release(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
         return people.release(ticket, sign)
 
 
+def transfer(people: PeopleLedger, ticket: str, to: str, sign: Signature, *, over: bool = False) -> Decision:
+    """Gives the thread to a colleague; ``over`` takes it from whoever has it, for those who may."""
+    with _in_words():
+        return people.transfer(ticket, to, sign, over=over)
+
+
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,6 +213,18 @@ def resolve(people: PeopleLedger, ticket: str, seen: Seen, sign: Signature, outc
         return people.resolve(ticket, seen, sign, outcome)
 
 
+def merge(people: PeopleLedger, ticket: str, into: str, seen: Seen, sign: Signature) -> Decision:
+    """Ends the work on a ticket because another holds the same matter."""
+    with _in_words():
+        return people.merge(ticket, into, seen, sign)
+
+
+def name_lane(people: PeopleLedger, review: str, lane: Lane, sign: Signature) -> Decision:
+    """Records the lane that a sampled reviewer names before they are shown ours."""
+    with _in_words():
+        return people.name_lane(review, lane, sign)
+
+
 def rate(people: PeopleLedger, review: str, rating: PacketRating, sign: Signature) -> Decision:
     """Says whether the packet saved time, repeated the ticket, or misled."""
     with _in_words():
@@ -237,9 +255,14 @@ _OPEN_PLACE = re.compile(r"\[Agent:[^\]]*\]")
 """What ``agent.writers`` leaves in a draft for the person to decide or fill in."""
 
 
+def open_places(text: str) -> list[str]:
+    """The places in a text that a person has to fill in, each once."""
+    return list(dict.fromkeys(_OPEN_PLACE.findall(text)))
+
+
 def _finished(text: str) -> None:
     """DecisionRefused where the text still holds places that a person has to fill in."""
-    if places := list(dict.fromkeys(_OPEN_PLACE.findall(text))):
+    if places := open_places(text):
         raise DecisionRefused(
             f"the text still has places for you to fill in: {', '.join(places)}. Fill them in, and approve your own "
             "text (--text FILE). Nothing was decided."

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
-from guards.gate import Approval, Letter, Piece, Refusal
+from guards.gate import Approval, Letter, Refusal
 from guards.lanes import Lane
-from ledger import changes, events, history, letters, moment, register, reviews
+from ledger import changes, events, foreseen, letters, moment, register, reviews
 from ledger.changes import ChangeState
 from ledger.decisions import ActionResult, Decision, DecisionKind, Seen, Signature, check_seen
 from ledger.errors import (
@@ -122,11 +122,9 @@ class Act:
             raise AlreadyClaimed(f"{held.claimed_by} has the thread of ticket {ticket!r}")
         reply_key = letters.key_of(ticket, "approved", self.sign.key)
         digest = digest_of(text)
-        recipient = history.ticket_record(self.conn, ticket).recipient
-        approval = Approval(
-            ticket, digest, recipient, held.epoch, held.revision, view.version, self.sign.by, self.now + lasts
+        letter, approval = foreseen.approved_letter(
+            self.conn, held, digest, view, by=self.sign.by, expires_at=self.now + lasts
         )
-        letter = Letter(ticket, Piece.APPROVED, digest, recipient, held.epoch, held.revision, view.version, approval)
         answer = moment.judge(self.conn, letter, text, view, self.now, reply_key)
         if isinstance(answer, Refusal):
             raise CannotLeave(f"{answer.reason} ({answer.rule})")

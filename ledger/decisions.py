@@ -33,6 +33,9 @@ class DecisionKind(StrEnum):
     RESOLVED = "resolved"
     PACKET_RATED = "packet_rated"
     ERASED = "erased"
+    TRANSFERRED = "transferred"
+    MERGED = "merged"
+    LANE_NAMED = "lane_named"
 
 
 class PacketRating(StrEnum):

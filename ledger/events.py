@@ -88,6 +88,9 @@ class Kind(StrEnum):
     AUDIT_JUDGED = "audit_judged"
     PERIODIC_REVIEW_OPENED = "periodic_review_opened"
     PERIODIC_REVIEW_CLOSED = "periodic_review_closed"
+    LOOKED = "looked"
+    NOTE_WRITTEN = "note_written"
+    MERGED = "merged"
 
 
 TO_ACT_ON = frozenset({Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DEADLINE_PASSED})

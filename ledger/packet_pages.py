@@ -19,7 +19,7 @@ _PREFIX = {
     Standing.MISSING: "Not verified: ",
 }
 
-_HEADINGS = {
+HEADINGS = {
     Standing.CONFIRMED: "confirmed",
     Standing.INFERRED: "likely (worked out, not confirmed)",
     Standing.CLAIMED: "claimed by the customer, checked by nobody",
@@ -28,7 +28,7 @@ _HEADINGS = {
     Standing.MISSING: "not verified",
 }
 
-_STATES = {
+STATES = {
     CustomerState.NOTHING_SENT: "Nothing has been sent: the thread is clean.",
     CustomerState.NOTICE_ONLY: "Only a notice: the customer knows that a colleague will read this.",
     CustomerState.ONLY_A_CLARIFYING_QUESTION: "Only a clarifying question has been asked.",
@@ -83,7 +83,7 @@ def _sections(packet: EscalationPacket) -> Iterator[tuple[str, list[str]]]:
     yield "Missing context", _items(missing)
     yield "Decision wanted", [f"{_line(packet.decision_wanted.words)} [{packet.decision_wanted.unit.value}]"]
     yield "Assistant did not do", _items(f"{n.words} ({n.reason})" if n.reason else n.words for n in packet.not_done)
-    yield "What the customer has seen", [_STATES[packet.customer.state], *_said(packet.customer.said)]
+    yield "What the customer has seen", [STATES[packet.customer.state], *_said(packet.customer.said)]
     seen = f" with {', '.join(packet.owner.visibility)} visibility" if packet.owner.visibility else ""
     yield "Suggested owner", [f"- {_line(packet.owner.queue)}{_line(seen, strip=False)}: {_line(packet.owner.why)}"]
     yield "References", _items(f"{r.kind} {r.id}: {r.title}, version {r.version}" for r in packet.references)
@@ -117,7 +117,7 @@ def _known(packet: EscalationPacket) -> Iterator[str]:
     if not packet.known:
         yield "- nothing was looked up"
     for group in packet.known:
-        yield f"- {_HEADINGS[group.standing]}"
+        yield f"- {HEADINGS[group.standing]}"
         for fact in group.facts:
             yield f"  - {_line(fact.words())}"
 

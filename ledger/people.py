@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, update
 from guards.gate import Refusal
 from guards.lanes import Lane
 from guards.triggers import Level, Trigger
-from ledger import events, letters, register, reviews
+from ledger import events, letters, merging, register, reviews
 from ledger.deciding import Act, who_closed
 from ledger.decisions import (
     ActionResult,
@@ -81,6 +81,22 @@ class PeopleLedger:
                 act.write({"held_by": act.held.claimed_by})
                 act.set_register(claimed_by=None)
                 act.tell(Kind.THREAD_RELEASED, "released")
+        return act.decision()
+
+    def transfer(self, ticket: str, to: str, sign: Signature, *, over: bool = False) -> Decision:
+        """Gives the thread to a colleague, or with ``over`` takes it from whoever has it (the caller knows who may).
+        AlreadyClaimed where another has it and it is not taken over."""
+        chosen = keepable(to).strip()[:200]
+        with self._deciding(ticket, sign, DecisionKind.TRANSFERRED, {"to": chosen}) as act:
+            if act.earlier is None:
+                holder = act.held.claimed_by
+                if holder not in (None, sign.by) and not over:
+                    raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
+                act.write({"held_by": holder})
+                act.set_register(claimed_by=chosen)
+                taken = Refusal("send the reply", "claimed", "a person has claimed the thread")
+                letters.withdraw(act.conn, ticket, taken, at=act.now, actor=sign.by)
+                act.tell(Kind.THREAD_CLAIMED, "transferred", {"for": chosen})
         return act.decision()
 
     # --- texts ---
@@ -207,6 +223,15 @@ class PeopleLedger:
                 act.write({"proposed": dict(assessed.head["levels"]) if assessed else {}, "lane": int(act.held.lane)})
         return act.decision()
 
+    def name_lane(self, review: str, lane: Lane, sign: Signature) -> Decision:
+        """Records which lane the person gives a review before they were shown ours; it changes nothing."""
+        named = Lane.read(lane)
+        args = {"review": review, "lane": int(named)}
+        with self._deciding_review(review, sign, DecisionKind.LANE_NAMED, args, also_closed=True) as act:
+            if act.earlier is None:
+                act.write({"proposed": int(act.open_review.lane)}, inbox=False)
+        return act.decision()
+
     def route(self, review: str, queue: str, sign: Signature) -> Decision:
         """Sends an open review to a queue; later packets do not change it back."""
         chosen = keepable(queue).strip()[:200]
@@ -297,6 +322,28 @@ class PeopleLedger:
                 act.close_openings()
                 act.set_register(claimed_by=None, settled_by=act.seq)
                 act.close_review()
+        return act.decision()
+
+    def merge(self, ticket: str, into: str, seen: Seen, sign: Signature) -> Decision:
+        """Ends the work on a ticket because another holds the same matter: both say so, nothing is moved, and its
+        words stay where they were written.
+
+        CannotBeDone where the two are one, were merged the other way round, or belong to different addresses: whoever
+        is answered in the other ticket has to be who wrote in this one. StaleDecision as ``resolve``.
+        """
+        with self._deciding(ticket, sign, DecisionKind.MERGED, {"into": into[:200]}) as act:
+            if act.earlier is None:
+                check_seen(act.held, seen)
+                merging.check(act.conn, ticket, into)
+                over = Refusal("send the reply", "merged", "a person has merged the ticket into another")
+                letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)
+                act.write({"settles": act.held.revision})
+                act.close_openings()
+                act.set_register(claimed_by=None, settled_by=act.seq)
+                act.close_review()
+                act.tell(Kind.MERGED, "merged", {"into": into})
+                told = Entry(Kind.MERGED, own_key(f"merged/{act.seq}"), {"from": ticket, "decision": act.seq})
+                events.append(act.conn, into, told, at=act.now, actor=sign.by)
         return act.decision()
 
     def rate_packet(self, review: str, rating: PacketRating, sign: Signature) -> Decision:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0008"
+HEAD_REVISION = "r0009"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -457,3 +457,19 @@ chats = Table(
 """Each conversation of the chat; its ticket comes to be with its first message. ``secret_digest`` is SHA-256 of what
 one browser holds, ``email`` is set where a host page vouched for somebody, and ``address`` is the digest of where it was
 started from, kept for an hour. Erasure empties all five."""
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("ticket_id", String(200), ForeignKey("tickets.id"), primary_key=True),
+    Column("person", String(200), primary_key=True),
+    Column("review_id", String(64), primary_key=True),
+    Column("draft_digest", String(64), primary_key=True),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Index("ix_looks_ticket_id_last_at", "ticket_id", "last_at"),
+)
+"""Who has had which draft before their eyes. ``review_id`` and ``draft_digest`` are empty where there was none.
+
+``opened_at`` is when it was opened last, ``last_at`` when its page last asked for news: so long it was open.
+"""

@@ -22,6 +22,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["when"] = lambda moment: "" if moment is None else f"{moment:%d %b %H:%M}"
+    made.filters["plain"] = lambda code: str(code).replace("_", " ")
     made.filters["shown"] = lambda text: visible(str(text or ""))
     return made
 

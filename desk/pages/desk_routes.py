@@ -1,0 +1,219 @@
+"""The desk's pages: three panes, and the pieces of them that are asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from desk.accounts.people import May, Person
+from desk.counter import Counter
+from desk.errors import DecisionRefused
+from desk.foreseeing import channel, what_follows
+from desk.operator_inbox import Filter, OperatorInbox, Tab
+from desk.operator_ticket import LOOKING, WORDS, channel_name, cited, happened_since, ticket_pane
+from desk.pages.templates import page
+from desk.security import SignedIn, TheCounter, acting, reader, signed_in
+from desk.watching import EVERY_TICKET
+from desk.wording_shown import lines, marked, same_text, word_diff
+from ledger.errors import UnknownTicket
+from ledger.events import Kind
+from ledger.tables import events
+
+router = APIRouter(include_in_schema=False)
+
+PING_SECONDS = 20.0
+"""Between two signs of life of a stream where nothing happens."""
+LEAST_SECONDS = 0.4
+"""Between two pieces of news, so that a busy desk is not asked for its queue at every single event."""
+_QUIET = frozenset({Kind.LOOKED.value, Kind.RECORD_SEALED.value, Kind.RIGHTS_GRANTED.value, Kind.FACTS_GATHERED.value})
+"""What happens without changing anything a page shows."""
+
+Asks = Annotated[SignedIn, Depends(signed_in)]
+Reads = Annotated[Person, Depends(reader())]
+
+
+@router.get("/")
+def home() -> Response:
+    """To the desk."""
+    return RedirectResponse("/desk", status_code=303)
+
+
+def chosen(tab: str, queue: str, family: str, lane: str) -> tuple[Tab, Filter]:
+    """Tab and filter of a page's address; what is not known filters nothing."""
+    known = Tab(tab) if tab in set(Tab) else Tab.WAITING
+    return known, Filter(queue[:200], family[:100], int(lane) if lane in ("1", "2", "3") else 0)
+
+
+@router.get("/desk")
+def desk(
+    request: Request,
+    counter: TheCounter,
+    asks: Asks,
+    person: Reads,
+    tab: str = "",
+    queue: str = "",
+    family: str = "",
+    lane: str = "",
+    ticket: str = "",
+) -> Response:
+    """The whole desk, with one ticket open where one is named."""
+    inbox = OperatorInbox(counter.place)
+    listed = inbox.queue(person, *chosen(tab, queue, family, lane))
+    opened = ticket_values(counter, inbox, person, ticket) if ticket and _known(counter, ticket) else {}
+    told = "" if opened or not ticket else "There is no such ticket."
+    return page(
+        request,
+        "desk.html",
+        asks=asks,
+        person=person,
+        may=May,
+        queue=listed,
+        ticket=ticket,
+        said=told,
+        product=counter.place.systems.company.name,
+        mode=counter.place.mode,
+        families=[f.id for f in counter.place.release.family],
+        **(opened or {"pane": None}),
+    )
+
+
+@router.get("/desk/queue")
+def queue_piece(
+    request: Request,
+    counter: TheCounter,
+    person: Reads,
+    tab: str = "",
+    queue: str = "",
+    family: str = "",
+    lane: str = "",
+    ticket: str = "",
+) -> Response:
+    """The left pane anew, with the house's state beside it."""
+    listed = OperatorInbox(counter.place).queue(person, *chosen(tab, queue, family, lane))
+    return page(request, "queue.html", queue=listed, ticket=ticket, person=person, may=May, piece=True)
+
+
+@router.get("/desk/ticket")
+def ticket_piece(
+    request: Request,
+    counter: TheCounter,
+    person: Reads,
+    ticket: str,
+    again: Annotated[bool, Query()] = False,
+) -> Response:
+    """The middle and the right pane of one ticket."""
+    inbox = OperatorInbox(counter.place)
+    return page(request, "ticket.html", piece=True, **ticket_values(counter, inbox, person, ticket, again=again))
+
+
+def ticket_values(
+    counter: Counter, inbox: OperatorInbox, person: Person, ticket: str, *, again: bool = False, said: str = ""
+) -> dict[str, Any]:
+    """What the ticket's template is given."""
+    pane = ticket_pane(inbox, person, ticket, again=again)
+    return {
+        "pane": pane,
+        "me": person.name,
+        "articles": cited(pane, counter.place.rules.articles),
+        "words": WORDS,
+        "key": uuid.uuid4().hex,
+        "sent_by": channel(counter.place),
+        "told": said,
+        "again": again,
+        "marks": marked(pane.draft or ""),
+        "change": word_diff("", ""),
+        "busy": ticket in counter.worker.busy,
+    }
+
+
+@router.post("/desk/foresee")
+async def foresee(request: Request, counter: TheCounter, asks: Annotated[SignedIn, Depends(acting)]) -> Response:
+    """What would follow if the text in the composer were approved; it decides nothing."""
+    form = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+    asks.person.check(May.READ)
+    return await run_in_threadpool(_foreseen, request, counter, asks.person, form)
+
+
+def _foreseen(request: Request, counter: Counter, person: Person, form: dict[str, str]) -> Response:
+    ticket, text = form.get("ticket", ""), lines(form.get("text", ""))
+    review = counter.place.reviews.of_ticket(ticket)
+    draft = (review.draft.text if review is not None and review.draft is not None else None) or ""
+    whole = bool(draft) and same_text(draft, text)
+    follows = what_follows(counter.place, ticket, text, person.name, draft=whole)
+    change = word_diff(lines(draft), text) if draft else word_diff("", "")
+    return page(request, "follows.html", follows=follows, change=change, marks=marked(text), has_draft=bool(draft))
+
+
+@router.get("/desk/changes")
+def changes_piece(
+    request: Request, counter: TheCounter, person: Reads, ticket: str, mark: int, review: str = "", draft: str = ""
+) -> Response:
+    """What happened to the open ticket since its page was made, and who else has it open."""
+    inbox = OperatorInbox(counter.place)
+    if not _known(counter, ticket):
+        raise DecisionRefused("there is no such ticket")
+    inbox.looks.opened(ticket, person.name, review[:64], draft[:64], again=True)
+    return page(
+        request,
+        "changes.html",
+        happened=happened_since(counter.place, ticket, mark, person.name),
+        others=inbox.looks.others(ticket, person.name, LOOKING),
+        ticket=ticket,
+    )
+
+
+@router.get("/desk/live")
+async def live(counter: TheCounter, _: Reads) -> Response:
+    """News for an open page: the names of the tickets to which something happened, as it happens."""
+    return StreamingResponse(_news(counter), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _news(counter: Counter) -> AsyncIterator[str]:
+    mark = await run_in_threadpool(_newest, counter)
+    yield _event([])  # a page that comes back looks at everything anew
+    async with counter.watch.on(EVERY_TICKET) as happened:
+        while not counter.watch.over:
+            try:
+                await asyncio.wait_for(happened.wait(), PING_SECONDS)
+            except TimeoutError:
+                yield ": here\n\n"
+                continue
+            happened.clear()
+            touched, mark = await run_in_threadpool(_touched, counter, mark)
+            if touched:
+                yield _event(touched)
+                await asyncio.sleep(LEAST_SECONDS)
+
+
+def _event(touched: list[str]) -> str:
+    return f"event: happened\ndata: {json.dumps([channel_name(t) for t in touched])}\n\n"
+
+
+def _newest(counter: Counter) -> int:
+    with counter.place.store.read() as conn:
+        row = conn.execute(select(events.c.seq).order_by(events.c.seq.desc()).limit(1)).first()
+    return int(row.seq) if row else 0
+
+
+def _touched(counter: Counter, mark: int) -> tuple[list[str], int]:
+    query = select(events.c.seq, events.c.ticket_id, events.c.kind).where(events.c.seq > mark).order_by(events.c.seq)
+    with counter.place.store.read() as conn:
+        rows = conn.execute(query).all()
+    found = dict.fromkeys(row.ticket_id for row in rows if row.kind not in _QUIET)
+    return list(found), rows[-1].seq if rows else mark
+
+
+def _known(counter: Counter, ticket: str) -> bool:
+    try:
+        counter.place.history.ticket(ticket)
+    except UnknownTicket:
+        return False
+    return True
