@@ -264,8 +264,8 @@ def _finished(text: str) -> None:
     """DecisionRefused where the text still holds places that a person has to fill in."""
     if places := open_places(text):
         raise DecisionRefused(
-            f"the text still has places for you to fill in: {', '.join(places)}. Fill them in, and approve your own "
-            "text (--text FILE). Nothing was decided."
+            f"the text still has places for you to fill in: {', '.join(places)}. Fill them in, and approve the text "
+            "that comes of it. Nothing was decided."
         )
 
 

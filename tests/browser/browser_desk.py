@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +22,9 @@ from desk.security import COOKIE
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
 from ledger.intake import IncomingMessage
+from ledger.packet import AssistedPacket, Draft
 from ledger.reviews import Review
+from ledger.worker import WorkerLedger
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
@@ -30,7 +32,10 @@ PATIENCE = 120.0
 """Seconds; a shared machine is slow at times."""
 
 REFUND = "We bought 40 extra seats by mistake last week. Please refund them: nobody has used them."
-DRAFTED = "For our product launch in May we'd like eight temporary seats for about seven days, and then remove them."
+DISCOUNT = "Hi team, is there any chance of a discount if we add ten seats? We are on Team and pay yearly. Thanks, Hazel"
+"""Lane 2: an agent answers, with a draft."""
+WRITER = {"requester_email": "hazel@maplefinch.example", "recipient": "hazel@maplefinch.example", "requester_name": "Hazel"}
+"""Who asks for it."""
 
 
 def waits(until: Callable[[], bool], what: str = "it", seconds: float = PATIENCE) -> None:
@@ -148,3 +153,11 @@ def open_desk(page: Page, desk: ServedDesk, ticket: str = "") -> None:
     """Loads the desk, and waits until its script is there."""
     page.goto(f"{desk.url}/desk" + (f"?ticket={ticket}" if ticket else ""))
     page.wait_for_selector("html[data-ready=yes]", state="attached")
+
+
+def finished_draft(desk: ServedDesk, ticket: str, words: str) -> None:
+    """Puts a draft without places to fill in into the ticket's open review of lane 2, as a run would."""
+    review = desk.place.reviews.of_ticket(ticket)
+    assert review is not None and isinstance(review.packet, AssistedPacket), "no draft can stand in that review"
+    packet = replace(review.packet, draft=Draft(words))
+    WorkerLedger(desk.place.store).open_review(packet, key=f"finished/{review.revision}")
