@@ -251,6 +251,9 @@
     act();
   });
 
+  // Every form of the desk is sent by htmx; none may ever leave as an address, with what was typed in it.
+  document.addEventListener("submit", (event) => { if (event.target.matches("[hx-post], [hx-get], .rate")) event.preventDefault(); });
+
   // Acts outside the composer's form carry its hidden fields: one ticket, one look, one key.
   document.addEventListener("DOMContentLoaded", () => { kept.restore(); mark(); count(); });
   if (document.readyState !== "loading") { kept.restore(); mark(); count(); }
