@@ -32,19 +32,25 @@
   };
   document.addEventListener("input", (event) => { if (event.target.id === "text") kept.save(); });
 
+  const busy = () => Boolean(kept.typed() || $("dialog[open]") || document.activeElement.id === "text" || state.acting);
+  function tell(words, kind) {
+    const said = document.createElement("p");
+    said.className = "alert alert-" + kind;
+    said.textContent = words;
+    $("#told").replaceChildren(said);
+  }
+
   // ── answers of the server ────────────────────────────────────────────────────────────────────────────────
   document.addEventListener("htmx:beforeRequest", (event) => {
     const path = event.detail.requestConfig.path;
-    if (path === "/desk/act/approve" || path === "/desk/act/answer") state.sending = $(".conversation").dataset.ticket;
-    if (path.startsWith("/desk/act/")) { if (state.acting) event.preventDefault(); state.acting = true; }
+    if (!path.startsWith("/desk/act/")) return;
+    if (state.acting) { event.preventDefault(); return; }
+    state.acting = true;
+    state.sending = path === "/desk/act/approve" || path === "/desk/act/answer" ? $(".conversation").dataset.ticket : null;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const path = event.detail.requestConfig.path;
     if (path.startsWith("/desk/act/")) state.acting = false;
-    if (state.sending && (path === "/desk/act/approve" || path === "/desk/act/answer")) {
-      if (event.detail.xhr.status === 200) sessionStorage.removeItem(kept.key(state.sending));
-      state.sending = null;
-    }
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const status = event.detail.xhr.status;
@@ -55,16 +61,25 @@
       event.detail.swapOverride = "innerHTML";
       close();
     }
+    if (status === 200 && state.sending && event.detail.requestConfig.path.startsWith("/desk/act/")) { sessionStorage.removeItem(kept.key(state.sending)); state.sending = null; }
+    const asked = event.detail.requestConfig, pane = $(".conversation[data-ticket]");
+    if (status === 200 && asked.path.startsWith("/desk/act/") && pane && asked.parameters.ticket !== pane.dataset.ticket) {
+      // The person has opened another ticket meanwhile: they are told, and what they look at stays.
+      event.detail.shouldSwap = false;
+      const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html"), said = $("#told p", page);
+      if (said) tell(asked.parameters.ticket + ": " + said.textContent, "success");
+      queueAnew();
+    }
+    if (state.auto && asked.path.startsWith("/desk/ticket?again")) {
+      state.auto = false;
+      if (busy() || (pane && !asked.path.endsWith("=" + encodeURIComponent(pane.dataset.ticket)))) event.detail.shouldSwap = false;
+    }
     if (event.detail.target && event.detail.target.id === "queue") {
       state.scroll = $("#queue").scrollTop;
     }
   });
   document.addEventListener("htmx:sendError", () => {
-    $("#told").innerHTML = "";
-    const said = document.createElement("p");
-    said.className = "alert alert-danger";
-    said.textContent = "The server did not answer. Nothing is known to have been done; your text is kept. Try again: the same act is never done twice.";
-    $("#told").append(said);
+    if (state.acting) tell("The server did not answer. Nothing is known to have been done; your text is kept. Try again: the same act is never done twice.", "danger");
     state.acting = false;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -81,13 +96,16 @@
       }
       kept.restore();
       mark();
+      // After an act the keys are commands again; htmx would put the person back into the field.
+      if (event.detail.requestConfig && event.detail.requestConfig.path.startsWith("/desk/act/")) document.activeElement.blur();
+      if (!event.detail.requestConfig || !event.detail.requestConfig.path.includes("again=true")) queueAnew();
       const thread = $("#thread");
       if (thread) thread.scrollTop = thread.scrollHeight;
     }
     if (id === "queue") { $("#queue").scrollTop = state.scroll || 0; repick(); mark(); }
     if (id === "since") {
       const changed = $("#since [data-changed]");
-      if (changed && !kept.typed() && !$("dialog[open]") && document.activeElement.id !== "text") refresh();
+      if (changed && !busy()) { state.auto = true; refresh(); }
     }
     state.loaded = performance.now();
   });
@@ -216,7 +234,7 @@
     a: press("#approve"), w: press("#answer"), c: press("#claim"), u: press("#release"), z: press("#resolve"),
     x: () => show("reject"), r: () => show("route"), t: () => show("transfer"), i: () => show("note"),
     l: () => show("lane"), y: () => show("triggers"), h: () => show("hand-back"), m: () => show("merge"),
-    o: () => show("order"), d: () => show("action"), H: () => show("halt"), "?": () => show("help"),
+    o: () => show("order"), d: () => show("action"), H: () => show("halt"), R: () => show("resume"), "?": () => show("help"),
     "+": press("#rate-saved"), "-": press("#rate-repeated"), ".": refresh,
     1: press("#name-lane [value='1']"), 2: press("#name-lane [value='2']"), 3: press("#name-lane [value='3']"),
     e: () => { const box = $("#text"); if (box) { box.focus(); box.setSelectionRange(box.value.length, box.value.length); } },

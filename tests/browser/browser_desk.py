@@ -32,9 +32,15 @@ PATIENCE = 120.0
 """Seconds; a shared machine is slow at times."""
 
 REFUND = "We bought 40 extra seats by mistake last week. Please refund them: nobody has used them."
-DISCOUNT = "Hi team, is there any chance of a discount if we add ten seats? We are on Team and pay yearly. Thanks, Hazel"
+DISCOUNT = (
+    "Hi team, is there any chance of a discount if we add ten seats? We are on Team and pay yearly. Thanks, Hazel"
+)
 """Lane 2: an agent answers, with a draft."""
-WRITER = {"requester_email": "hazel@maplefinch.example", "recipient": "hazel@maplefinch.example", "requester_name": "Hazel"}
+WRITER = {
+    "requester_email": "hazel@maplefinch.example",
+    "recipient": "hazel@maplefinch.example",
+    "requester_name": "Hazel",
+}
 """Who asks for it."""
 
 

@@ -40,7 +40,9 @@ def sent(desk: ServedDesk) -> list[str]:
     return [words_of(letter.read_bytes()) for letter in desk.letters]
 
 
-def test_the_refund_case_goes_from_the_customers_mail_to_the_desk_to_a_reply(desk: ServedDesk, browser: Browser) -> None:
+def test_the_refund_case_goes_from_the_customers_mail_to_the_desk_to_a_reply(
+    desk: ServedDesk, browser: Browser
+) -> None:
     desk.asked("T-1", REFUND, subject="Refund of 40 seats")
     with browser.new_context() as context:
         page = desk.signed_in(context, "Marek")
@@ -70,7 +72,9 @@ def test_a_lane_that_rises_while_an_agent_edits_is_told_at_once_and_the_text_is_
         page = desk.signed_in(context, "Marek")
         open_desk(page, desk, "T-2")
         page.locator("#text").fill("Hello Hazel, my colleague decides on discounts.\nMy own last line.")
-        desk.receive("T-2", "Also, my lawyer will sue you over this, and we want a refund of everything.", "m-2", **WRITER)
+        desk.receive(
+            "T-2", "Also, my lawyer will sue you over this, and we want a refund of everything.", "m-2", **WRITER
+        )
         expect(page.locator("#since")).to_contain_text("The customer has written again", timeout=SLOW)
         waits(lambda: desk.place.history.register("T-2").lane is Lane.HUMAN_OWNED, "lane 3")
         expect(page.locator("#since")).to_contain_text("The lane rose from 2 to 3", timeout=SLOW)
