@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check browser load prove mutants bench peers eval record format clean help
+.PHONY: demo test check browser pictures load prove mutants bench peers eval record format clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -33,11 +33,17 @@ check: $(VENV)/.dev  ## what CI runs: format, lint, types, import contracts, tes
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
-browser: $(VENV)/.dev  ## stories in a real browser; needs chromium (Debian: apt-get install chromium)
+$(VENV)/.browser: $(VENV)/.dev
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
 		echo "no chromium here: as root, \`apt-get install chromium\`; or name yours by CHROMIUM=/path/to/chromium"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
+	@touch $@
+
+browser: $(VENV)/.browser  ## whole stories in a real browser: the customer's chat and the agents' desk
 	@$(BIN)/python -m pytest -m browser tests/browser
+
+pictures: $(VENV)/.browser  ## the pictures in docs/pictures, taken of the pages as they are
+	@LANEWISE_PICTURES=docs $(BIN)/python -m pytest -m browser tests/browser -k pictures
 
 load: $(VENV)/.dev  ## 200 customers at once in the chat, over loopback: waits, errors, and the record held against them
 	@$(BIN)/python tests/load/chat_load.py
