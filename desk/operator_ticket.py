@@ -12,6 +12,7 @@ from desk.accounts.people import May, Person
 from desk.foreseeing import Follows, what_follows
 from desk.operator_inbox import OperatorInbox, QueueOption, Row
 from desk.workplace import Workplace
+from guards.facts import Standing
 from guards.triggers import Level, Trigger
 from ledger import merging
 from ledger.accounts import Accounts
@@ -90,6 +91,8 @@ class TicketPane:
     """Tickets it could be merged into."""
     others: tuple[Look, ...]
     """Colleagues who have it open now."""
+    account: str
+    """The account that the requester was shown to belong to; empty where none was."""
     may_work: bool
     may_take_over: bool
     may_order: bool
@@ -153,6 +156,7 @@ def ticket_pane(inbox: OperatorInbox, person: Person, ticket: str, *, again: boo
         colleagues=colleagues(inbox, person),
         candidates=WhereaboutsLedger(place.store).of_address(ticket) if record.recipient else (),
         others=inbox.looks.others(ticket, person.name, LOOKING),
+        account=record.account_id or _account(latest),
         may_work=person.may(May.WORK),
         may_take_over=person.may(May.TAKE_OVER),
         may_order=person.may(May.ORDER_CHANGE),
@@ -318,6 +322,12 @@ def _told(event: Event, person: str) -> Happened | None:
         case _:
             said = _shown_event(event, blind=True)
             return None if said is None else Happened(said, False)
+
+
+def _account(review: Review | None) -> str:
+    groups = review.packet.known if review is not None and review.packet is not None else ()
+    sure = (f for g in groups if g.standing is Standing.CONFIRMED for f in g.facts if f.name == "account.id")
+    return next((str(fact.value) for fact in sure), "")
 
 
 def _rated(timeline: Sequence[Event], latest: Review | None, person: Person) -> str:

@@ -70,8 +70,7 @@
       if (said) tell(asked.parameters.ticket + ": " + said.textContent, "success");
       queueAnew();
     }
-    if (state.auto && asked.path.startsWith("/desk/ticket?again")) {
-      state.auto = false;
+    if (asked.path.startsWith("/desk/ticket?auto")) {
       if (busy() || (pane && !asked.path.endsWith("=" + encodeURIComponent(pane.dataset.ticket)))) event.detail.shouldSwap = false;
     }
     if (event.detail.target && event.detail.target.id === "queue") {
@@ -97,7 +96,7 @@
       kept.restore();
       mark();
       // After an act the keys are commands again; htmx would put the person back into the field.
-      if (event.detail.requestConfig && event.detail.requestConfig.path.startsWith("/desk/act/")) document.activeElement.blur();
+      if (event.detail.requestConfig && ["/desk/act/approve", "/desk/act/answer"].includes(event.detail.requestConfig.path)) document.activeElement.blur();
       if (!event.detail.requestConfig || !event.detail.requestConfig.path.includes("again=true")) queueAnew();
       const thread = $("#thread");
       if (thread) thread.scrollTop = thread.scrollHeight;
@@ -105,7 +104,7 @@
     if (id === "queue") { $("#queue").scrollTop = state.scroll || 0; repick(); mark(); }
     if (id === "since") {
       const changed = $("#since [data-changed]");
-      if (changed && !busy()) { state.auto = true; refresh(); }
+      if (changed && !busy()) refresh("auto=true&");
     }
     state.loaded = performance.now();
   });
@@ -219,11 +218,11 @@
     if (event.target.closest("[data-back]")) { desk.dataset.open = "queue"; }
   });
   document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful && event.detail.requestConfig.verb === "post" && event.detail.requestConfig.path !== "/desk/foresee") close(); });
-  function refresh() {
+  function refresh(way) {
     const pane = $(".conversation[data-ticket]");
     if (!pane) return;
     kept.save();
-    htmx.ajax("GET", "/desk/ticket?again=true&ticket=" + encodeURIComponent(pane.dataset.ticket), { target: "#ticket", swap: "innerHTML" });
+    htmx.ajax("GET", "/desk/ticket?" + (way || "") + "again=true&ticket=" + encodeURIComponent(pane.dataset.ticket), { target: "#ticket", swap: "innerHTML" });
   }
 
   // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,7 +234,7 @@
     x: () => show("reject"), r: () => show("route"), t: () => show("transfer"), i: () => show("note"),
     l: () => show("lane"), y: () => show("triggers"), h: () => show("hand-back"), m: () => show("merge"),
     o: () => show("order"), d: () => show("action"), H: () => show("halt"), R: () => show("resume"), "?": () => show("help"),
-    "+": press("#rate-saved"), "-": press("#rate-repeated"), ".": refresh,
+    "+": press("#rate-saved"), "-": press("#rate-repeated"), ".": () => refresh(),
     1: press("#name-lane [value='1']"), 2: press("#name-lane [value='2']"), 3: press("#name-lane [value='3']"),
     e: () => { const box = $("#text"); if (box) { box.focus(); box.setSelectionRange(box.value.length, box.value.length); } },
     f: () => { const first = $("#filters select"); if (first) first.focus(); },

@@ -25,7 +25,11 @@ def test_the_desks_pictures_are_taken(tmp_path: Path, monkeypatch: pytest.Monkey
     with served_desk(tmp_path / "house") as desk, a_browser() as browser:
         desk.asked("T-1041", REFUND, subject="Refund of 40 seats")
         desk.asked("T-1042", DISCOUNT, subject="Ten more seats: a discount?", **WRITER)
-        finished_draft(desk, "T-1042", "Hello Hazel,\n\nthank you for asking. Discounts are decided by my colleagues in sales; I have asked them, and write again as soon as I know.\n\nMarek")
+        finished_draft(
+            desk,
+            "T-1042",
+            "Hello Hazel,\n\nthank you for asking. Discounts are decided by my colleagues in sales; I have asked them, and write again as soon as I know.\n\nMarek",
+        )
         desk.asked(
             "T-1043",
             "I am locked out of my admin account since the roles were changed. Please restore my access.",
