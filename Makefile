@@ -43,7 +43,7 @@ browser: $(VENV)/.browser  ## whole stories in a real browser: the customer's ch
 	@$(BIN)/python -m pytest -m browser tests/browser
 
 pictures: $(VENV)/.browser  ## the pictures in docs/pictures, taken of the pages as they are
-	@LANEWISE_PICTURES=docs $(BIN)/python -m pytest -m browser tests/browser -k pictures
+	@PICTURES_INTO=docs $(BIN)/python -m pytest -m browser tests/browser -k pictures
 
 load: $(VENV)/.dev  ## 200 customers at once in the chat, over loopback: waits, errors, and the record held against them
 	@$(BIN)/python tests/load/chat_load.py

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+# A word keeps the space behind it: a diff that finds its footing on single spaces cannot be read.
+_PIECE = re.compile(r"\w+[^\S\n]*|[^\w\s][^\S\n]*|\s+")
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b\u180c\u180d")
 """Characters of letter or mark kinds that draw nothing."""
 

@@ -27,7 +27,7 @@ from ledger.reviews import Review
 from ledger.worker import WorkerLedger
 
 CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-lcd-text")
 PATIENCE = 120.0
 """Seconds; a shared machine is slow at times."""
 

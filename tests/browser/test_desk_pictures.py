@@ -14,17 +14,17 @@ from desk import operator_inbox
 pytestmark = pytest.mark.browser
 SLOW = 60_000
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-LARGEST = 200_000
+LARGEST = 300_000
 """Bytes of one picture."""
 
 
 def test_the_desks_pictures_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operator_inbox, "BLIND_SHARE", 0.0)
-    folder = PICTURES if os.environ.get("LANEWISE_PICTURES") == "docs" else tmp_path
+    folder = PICTURES if os.environ.get("PICTURES_INTO") == "docs" else tmp_path
     folder.mkdir(exist_ok=True)
-    with served_desk(tmp_path / "house") as desk, a_browser() as browser:
+    with served_desk(tmp_path) as desk, a_browser() as browser:
         desk.asked("T-1041", REFUND, subject="Refund of 40 seats")
-        desk.asked("T-1042", DISCOUNT, subject="Ten more seats: a discount?", **WRITER)
+        desk.asked("T-1042", DISCOUNT, subject="A discount?", **WRITER)
         finished_draft(
             desk,
             "T-1042",
@@ -44,7 +44,7 @@ def test_the_desks_pictures_are_taken(tmp_path: Path, monkeypatch: pytest.Monkey
             ("light", "T-1042", "desk-draft.png"),
             ("dark", "T-1043", "desk-dark.png"),
         ):
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+            context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
             page = desk.signed_in(context, "Marek")
             open_desk(page, desk, ticket)
             if ticket == "T-1042":
