@@ -20,7 +20,7 @@ from desk.foreseeing import channel, what_follows
 from desk.operator_inbox import Filter, OperatorInbox, Tab
 from desk.operator_ticket import LOOKING, WORDS, channel_name, cited, happened_since, ticket_pane
 from desk.pages.templates import page
-from desk.security import SignedIn, TheCounter, acting, reader, signed_in
+from desk.security import COOKIE, SignedIn, TheCounter, acting, reader, signed_in
 from desk.watching import EVERY_TICKET
 from desk.wording_shown import lines, marked, same_text, word_diff
 from ledger.errors import UnknownTicket
@@ -171,12 +171,14 @@ def changes_piece(
 
 
 @router.get("/desk/live")
-async def live(counter: TheCounter, _: Reads) -> Response:
-    """News for an open page: the names of the tickets to which something happened, as it happens."""
-    return StreamingResponse(_news(counter), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+async def live(request: Request, counter: TheCounter, _: Reads) -> Response:
+    """News for an open page: the names of the tickets to which something happened, as it happens, until the person
+    signs out."""
+    token = request.cookies.get(COOKIE, "")
+    return StreamingResponse(_news(counter, token), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _news(counter: Counter) -> AsyncIterator[str]:
+async def _news(counter: Counter, token: str) -> AsyncIterator[str]:
     mark = await run_in_threadpool(_newest, counter)
     yield _event([])  # a page that comes back looks at everything anew
     async with counter.watch.on(EVERY_TICKET) as happened:
@@ -184,6 +186,8 @@ async def _news(counter: Counter) -> AsyncIterator[str]:
             try:
                 await asyncio.wait_for(happened.wait(), PING_SECONDS)
             except TimeoutError:
+                if await run_in_threadpool(counter.accounts.session, token) is None:
+                    return
                 yield ": here\n\n"
                 continue
             happened.clear()
