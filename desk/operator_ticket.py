@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from ledger import merging
 from ledger.accounts import Accounts
 from ledger.calling import customer_facing
 from ledger.decisions import DecisionKind
+from ledger.errors import Busy
 from ledger.events import Event, Kind
 from ledger.history import Message, TicketRecord
 from ledger.letters import Delivery, DeliveryState
@@ -123,9 +125,9 @@ def ticket_pane(inbox: OperatorInbox, person: Person, ticket: str, *, again: boo
     past = place.reviews.all_of_ticket(ticket)
     latest = next((r for r in reversed(past) if r.packet), None)
     draft = None if blind or review is None or review.draft is None else review.draft.text
-    inbox.looks.opened(
-        ticket, person.name, review.id if review else "", (look.seen.draft or "") if draft else "", again=again
-    )
+    shown = (look.seen.draft or "") if draft else ""
+    with suppress(Busy):  # a busy ledger keeps nobody from reading; what was not kept cannot be approved among others
+        inbox.looks.opened(ticket, person.name, review.id if review else "", shown, again=again)
     timeline = place.history.timeline(ticket)
     with place.store.read() as conn:
         into, joined, written = (

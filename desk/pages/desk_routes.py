@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -23,7 +24,7 @@ from desk.pages.templates import page
 from desk.security import COOKIE, SignedIn, TheCounter, acting, reader, signed_in
 from desk.watching import EVERY_TICKET
 from desk.wording_shown import lines, marked, same_text, word_diff
-from ledger.errors import UnknownTicket
+from ledger.errors import Busy, UnknownTicket
 from ledger.events import Kind
 from ledger.tables import events
 
@@ -145,7 +146,8 @@ async def foresee(request: Request, counter: TheCounter, asks: Annotated[SignedI
 def _foreseen(request: Request, counter: Counter, person: Person, form: dict[str, str]) -> Response:
     ticket, text = form.get("ticket", ""), lines(form.get("text", ""))
     review = counter.place.reviews.of_ticket(ticket)
-    draft = (review.draft.text if review is not None and review.draft is not None else None) or ""
+    hidden = review is None or OperatorInbox(counter.place).blind(review, person)
+    draft = (review.draft.text if review is not None and review.draft is not None and not hidden else None) or ""
     whole = bool(draft) and same_text(draft, text)
     follows = what_follows(counter.place, ticket, text, person.name, draft=whole)
     change = word_diff(lines(draft), text) if draft else word_diff("", "")
@@ -153,14 +155,14 @@ def _foreseen(request: Request, counter: Counter, person: Person, form: dict[str
 
 
 @router.get("/desk/changes")
-def changes_piece(
-    request: Request, counter: TheCounter, person: Reads, ticket: str, mark: int, review: str = "", draft: str = ""
-) -> Response:
+def changes_piece(request: Request, counter: TheCounter, person: Reads, ticket: str, mark: int) -> Response:
     """What happened to the open ticket since its page was made, and who else has it open."""
     inbox = OperatorInbox(counter.place)
     if not _known(counter, ticket):
         raise DecisionRefused("there is no such ticket")
-    inbox.looks.opened(ticket, person.name, review[:64], draft[:64], again=True)
+    with suppress(Busy):
+        # That the ticket is open, and no more: what was opened is for the server to say, not for an address.
+        inbox.looks.opened(ticket, person.name, "", "", again=True)
     return page(
         request,
         "changes.html",

@@ -59,7 +59,7 @@
       event.detail.isError = false;
       event.detail.target = $("#told");
       event.detail.swapOverride = "innerHTML";
-      close();
+      closeOf(event.detail.requestConfig.elt);
     }
     if (status === 200 && state.sending && event.detail.requestConfig.path.startsWith("/desk/act/")) { sessionStorage.removeItem(kept.key(state.sending)); state.sending = null; }
     const asked = event.detail.requestConfig, pane = $(".conversation[data-ticket]");
@@ -77,8 +77,8 @@
       state.scroll = $("#queue").scrollTop;
     }
   });
-  document.addEventListener("htmx:sendError", () => {
-    if (state.acting) tell("The server did not answer. Nothing is known to have been done; your text is kept. Try again: the same act is never done twice.", "danger");
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.requestConfig.verb === "post" && event.detail.requestConfig.path !== "/desk/foresee") tell("The server did not answer. Nothing is known to have been done; your text is kept. Try again: the same act is never done twice.", "danger");
     state.acting = false;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -199,6 +199,8 @@
     if (first) first.focus();
     if (name === "order") says();
   }
+  // The window that an act was done in, and no other: the person may have opened the next one.
+  function closeOf(element) { const dialog = element && element.closest("dialog[open]"); if (dialog) dialog.close(); }
   function close() { all("dialog[open]").forEach((dialog) => dialog.close()); }
   function choose(select) {
     all("#dialog-order fieldset").forEach((set) => { const on = set.dataset.of === select.value; set.hidden = !on; set.disabled = !on; });
@@ -217,7 +219,7 @@
     if (event.target.closest("[data-refresh]")) refresh();
     if (event.target.closest("[data-back]")) { desk.dataset.open = "queue"; }
   });
-  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful && event.detail.requestConfig.verb === "post" && event.detail.requestConfig.path !== "/desk/foresee") close(); });
+  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful && event.detail.requestConfig.verb === "post" && event.detail.requestConfig.path !== "/desk/foresee") closeOf(event.detail.requestConfig.elt); });
   function refresh(way) {
     const pane = $(".conversation[data-ticket]");
     if (!pane) return;

@@ -237,6 +237,21 @@ def test_a_draft_that_was_not_opened_is_not_approved_among_others(place: Workpla
     assert approve_opened(place, MAREK, TICKET, seen, "k-1").startswith("Approved as it stood")
 
 
+def test_a_page_that_asks_for_news_does_not_count_as_having_opened_a_draft(place: Workplace, house: House) -> None:
+    counter = Counter(place)
+    counter.accounts.add("Marek", "", None, [Role.AGENT])
+    client = TestClient(create_app(counter))
+    client.cookies.set(COOKIE, start_session(counter.accounts, "Marek"))
+    review = place.reviews.of_ticket(TICKET)
+    assert review is not None and review.draft is not None
+    asked = {"ticket": TICKET, "mark": "0", "review": review.id, "draft": review.draft.digest}
+    assert client.get("/desk/changes", params=asked).status_code == 200
+    with pytest.raises(DecisionRefused, match="you have not opened this draft"):
+        approve_opened(place, MAREK, TICKET, token(house.look().seen), "k-1")
+    assert client.get("/desk/ticket", params={"ticket": TICKET}).status_code == 200
+    approve_opened(place, MAREK, TICKET, token(house.look().seen), "k-1")
+
+
 def test_a_draft_that_is_another_one_since_it_was_opened_is_not_approved_among_others(
     place: Workplace, house: House
 ) -> None:
