@@ -94,8 +94,8 @@ class PeopleLedger:
                     raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
                 act.write({"held_by": holder})
                 act.set_register(claimed_by=chosen)
-                taken = Refusal("send the reply", "claimed", "a person has claimed the thread")
-                letters.withdraw(act.conn, ticket, taken, at=act.now, actor=sign.by)
+                given = Refusal("send the reply", "claimed", "a person has claimed the thread")
+                letters.withdraw(act.conn, ticket, given, at=act.now, actor=sign.by)
                 act.tell(Kind.THREAD_CLAIMED, "transferred", {"for": chosen})
         return act.decision()
 
