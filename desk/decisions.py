@@ -151,10 +151,10 @@ def change_lane(people: PeopleLedger, ticket: str, to: Lane, seen: Seen, sign: S
         return people.change_lane(ticket, to, seen, sign)
 
 
-def name_lane(people: PeopleLedger, ticket: str, to: Lane, sign: Signature) -> Decision:
+def name_lane(people: PeopleLedger, ticket: str, to: Lane, sign: Signature, hidden_in: str | None = None) -> Decision:
     """Records which lane a person would choose who has not seen ours; nothing changes by it."""
     with _in_words():
-        return people.name_lane(ticket, to, sign)
+        return people.name_lane(ticket, to, sign, hidden_in=hidden_in)
 
 
 def route(people: PeopleLedger, queues: Collection[str], review: str, queue: str, sign: Signature) -> Decision:
@@ -217,12 +217,6 @@ def merge(people: PeopleLedger, ticket: str, into: str, seen: Seen, sign: Signat
     """Ends the work on a ticket because another holds the same matter."""
     with _in_words():
         return people.merge(ticket, into, seen, sign)
-
-
-def name_lane(people: PeopleLedger, review: str, lane: Lane, sign: Signature) -> Decision:
-    """Records the lane that a sampled reviewer names before they are shown ours."""
-    with _in_words():
-        return people.name_lane(review, lane, sign)
 
 
 def rate(people: PeopleLedger, review: str, rating: PacketRating, sign: Signature) -> Decision:

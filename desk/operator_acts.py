@@ -206,7 +206,7 @@ def _lane(asked: Asked) -> str:
 def _name_lane(asked: Asked) -> str:
     named, review = asked.lane(), asked.review()
     sign = asked.sign("named before ours was shown")
-    decisions.name_lane(asked.place.people, review.id, named, sign)
+    decisions.name_lane(asked.place.people, review.ticket, named, sign, review.id)
     same = "the same" if named is review.lane else f"lane {int(review.lane)}"
     return f"You named lane {int(named)}; ours was {same}."
 

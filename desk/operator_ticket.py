@@ -261,7 +261,7 @@ _DECIDED = {
     DecisionKind.ERASED: "erased its words",
     DecisionKind.TRANSFERRED: "gave the thread to {to}",
     DecisionKind.MERGED: "merged it into {into}",
-    DecisionKind.LANE_NAMED: "named lane {lane} before seeing ours",
+    DecisionKind.LANE_NAMED: "named lane {to} before seeing ours",
 }
 
 

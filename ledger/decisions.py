@@ -35,7 +35,6 @@ class DecisionKind(StrEnum):
     ERASED = "erased"
     TRANSFERRED = "transferred"
     MERGED = "merged"
-    LANE_NAMED = "lane_named"
 
 
 class PacketRating(StrEnum):

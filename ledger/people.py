@@ -191,25 +191,35 @@ class PeopleLedger:
                 act.lower_to(to)
         return act.decision()
 
-    def name_lane(self, ticket: str, to: Lane, sign: Signature) -> Decision:
+    def name_lane(self, ticket: str, to: Lane, sign: Signature, *, hidden_in: str | None = None) -> Decision:
         """Records the lane that a person would choose, before they see ours: whether people agree is measured by it, and
-        it changes nothing. AlreadyDecided where they have had to do with the ticket, and so may have seen its lane;
-        StaleDecision where it has no lane yet."""
+        it changes nothing. ``hidden_in`` is the review in which the desk keeps our lane from their sight.
+
+        AlreadyDecided where they have had to do with the ticket, and so may have seen its lane, or have named one for
+        that review; StaleDecision where it has no lane yet.
+        """
         to = Lane.read(to)
-        with self._deciding(ticket, sign, DecisionKind.LANE_NAMED, {"to": int(to)}) as act:
+        args = {"to": int(to)} | ({"review": hidden_in} if hidden_in else {})
+        with self._deciding(ticket, sign, DecisionKind.LANE_NAMED, args) as act:
             if act.earlier is None:
-                before = events.timeline(act.conn, ticket, [Kind.PERSON_DECIDED])
-                if any(e.actor == sign.by for e in before):
+                mine = [e for e in events.timeline(act.conn, ticket, [Kind.PERSON_DECIDED]) if e.actor == sign.by]
+                if hidden_in:
+                    named = DecisionKind.LANE_NAMED.value
+                    mine = [e for e in mine if e.head["decision"] == named and e.head.get("review") == hidden_in]
+                if mine:
                     raise AlreadyDecided(
                         f"{sign.by} has decided on ticket {ticket!r} before, and may have seen its lane"
                     )
                 assigned = events.latest(act.conn, ticket, Kind.LANE_ASSIGNED)
                 assessed = events.latest(act.conn, ticket, Kind.TRIGGERS_ASSESSED)
-                if assigned is None or "lane" not in assigned.head:
+                head = dict(assigned.head) if assigned else {}
+                if "lane" not in head and hidden_in:
+                    head["lane"] = int(act.held.lane)  # a person was called though no lane could be assigned
+                if "lane" not in head:
                     raise StaleDecision(["the ticket has no lane yet"])
                 levels = assessed.head.get("levels", {}) if assessed else {}
                 raised = [trigger for trigger, level in levels.items() if level != Level.LOW.word]
-                ours = {"ours": int(assigned.head["lane"]), "families": list(assigned.head.get("families", []))}
+                ours = {"ours": int(head["lane"]), "families": list(head.get("families", []))}
                 act.write({**ours, "raised": raised}, inbox=False)
         return act.decision()
 
@@ -221,15 +231,6 @@ class PeopleLedger:
             if act.earlier is None:
                 assessed = events.latest(act.conn, ticket, Kind.TRIGGERS_ASSESSED)
                 act.write({"proposed": dict(assessed.head["levels"]) if assessed else {}, "lane": int(act.held.lane)})
-        return act.decision()
-
-    def name_lane(self, review: str, lane: Lane, sign: Signature) -> Decision:
-        """Records which lane the person gives a review before they were shown ours; it changes nothing."""
-        named = Lane.read(lane)
-        args = {"review": review, "lane": int(named)}
-        with self._deciding_review(review, sign, DecisionKind.LANE_NAMED, args, also_closed=True) as act:
-            if act.earlier is None:
-                act.write({"proposed": int(act.open_review.lane)}, inbox=False)
         return act.decision()
 
     def route(self, review: str, queue: str, sign: Signature) -> Decision:

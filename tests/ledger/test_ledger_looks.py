@@ -93,6 +93,6 @@ def test_naming_a_lane_changes_nothing_and_stands_beside_ours(scene: Scene) -> N
     scene.receive()
     review = scene.under_review()
     before = scene.worker.register("T1")
-    made = scene.people.name_lane(review.id, LANE_1, scene.sign())
-    assert (made.head["lane"], made.head["proposed"]) == (1, 2)
+    made = scene.people.name_lane("T1", LANE_1, scene.sign(), hidden_in=review.id)
+    assert (made.head["to"], made.head["ours"], made.head["review"]) == (1, 2, review.id)
     assert scene.worker.register("T1") == before
