@@ -29,6 +29,8 @@ def test_recorded_cases_are_replayed_to_the_same_bytes_forwards_and_backwards(re
 
 
 def test_so_many_are_replayed_as_are_wanted_and_none_where_none_is_recorded() -> None:
-    assert len(rounds(RECORDED)) == CASES
-    assert {one.case.id for one in rounds(RECORDED)} == {one.case.id for one in RECORDED}
+    few = RECORDED[:7]
+    assert len(rounds(RECORDED)) == len(rounds(few)) == CASES
+    assert {one.case.id for one in rounds(few)} == {one.case.id for one in few}
+    assert len({one.case.id for one in rounds(RECORDED)}) == min(CASES, len(RECORDED))
     assert rounds(()) == ()
