@@ -10,6 +10,7 @@ from desk.decisions import open_places
 from desk.workplace import Workplace
 from guards.gate import Refusal
 from guards.rollout import anything_leaves
+from ledger.chats import CHAT
 from ledger.foreseen import foresee
 from ledger.words import digest_of, keepable
 
@@ -40,7 +41,7 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
     what = "exactly this draft" if draft else "exactly this text of yours"
     until = f"{seen.approval.expires_at:%d %b %H:%M} UTC"
     said = (
-        f"If you approve, {what} (SHA-256 {digest[:12]}…) leaves for {seen.letter.recipient} by {channel(place)}, once. "
+        f"If you approve, {what} (SHA-256 {digest[:12]}…) leaves for {_way(place, seen.letter.recipient)}, once. "
         f"The yes lasts until {until}, and dies at once if the customer writes first or the lane rises."
     )
     if not anything_leaves(place.release):
@@ -54,4 +55,11 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
 
 def channel(place: Workplace) -> str:
     """The way out, as people call it."""
-    return {"eml": "mail file", "console": "the console"}.get(place.settings.channel, place.settings.channel)
+    return {"eml": "mail file", "console": "the console", "smtp": "mail"}.get(
+        place.settings.channel, place.settings.channel
+    )
+
+
+def _way(place: Workplace, recipient: str) -> str:
+    """For whom, and by what."""
+    return "the customer, in the chat" if recipient.startswith(CHAT) else f"{recipient} by {channel(place)}"

@@ -95,6 +95,8 @@ class TicketPane:
     """Colleagues who have it open now."""
     account: str
     """The account that the requester was shown to belong to; empty where none was."""
+    contact: str
+    """An address that the customer left for being reached: anybody's claim."""
     may_work: bool
     may_take_over: bool
     may_order: bool
@@ -159,6 +161,7 @@ def ticket_pane(inbox: OperatorInbox, person: Person, ticket: str, *, again: boo
         candidates=WhereaboutsLedger(place.store).of_address(ticket) if record.recipient else (),
         others=inbox.looks.others(ticket, person.name, LOOKING),
         account=record.account_id or _account(latest),
+        contact=place.history.contact(ticket),
         may_work=person.may(May.WORK),
         may_take_over=person.may(May.TAKE_OVER),
         may_order=person.may(May.ORDER_CHANGE),

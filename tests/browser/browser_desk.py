@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from one_playwright import playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from desk.accounts.people import Role
 from desk.accounts.signing_in import start_session
@@ -147,12 +148,11 @@ def served_desk(folder: Path, posts: bool = True) -> Iterator[ServedDesk]:
 @contextmanager
 def a_browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright().chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def open_desk(page: Page, desk: ServedDesk, ticket: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,23 @@ def served(tmp_path_factory: pytest.TempPathFactory, vectors: Path) -> Iterator[
     house.stop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_playwright() -> Iterator[None]:
+    """Ends Playwright with the last test, where one has started it."""
+    yield
+    if "one_playwright" in sys.modules:
+        sys.modules["one_playwright"].stop()
+
+
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
+def chromium(_one_playwright: None) -> Iterator[Any]:
     """The browser, headless."""
-    from playwright.sync_api import sync_playwright
+    from one_playwright import playwright
 
     assert CHROMIUM, "no chromium: apt-get install chromium, or name one by CHROMIUM=/path/to/it"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    browser = playwright().chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

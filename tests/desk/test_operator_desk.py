@@ -17,6 +17,7 @@ from desk.app import create_app
 from desk.counter import Counter
 from desk.decisions import token
 from desk.errors import DecisionRefused, NotAllowed
+from desk.foreseeing import what_follows
 from desk.operator_acts import ACTS, Asked, approve_opened, do
 from desk.operator_inbox import Filter, OperatorInbox, Tab, asked_blind
 from desk.operator_ticket import happened_since, last_seq, ticket_pane
@@ -24,9 +25,10 @@ from desk.security import COOKIE, CSRF_HEADER
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_rules
 from guards.lanes import Lane
+from ledger.chats import Chats, recipient_of
 from ledger.errors import UnknownTicket
 from ledger.events import Kind
-from ledger.intake import IncomingMessage
+from ledger.intake import IncomingMessage, Intake
 from ledger.looks import Looks
 from ledger.store import open_store
 from ledger.tables import bodies
@@ -345,3 +347,32 @@ def test_the_pages_escape_what_strangers_write(place: Workplace, house: House) -
     text = client.get("/desk", params={"ticket": TICKET}).text
     assert "<script>alert" not in text and "\u202e" not in text
     assert not re.search(r" on[a-z]+=|<style| style=|javascript:", text), "nothing inline"
+
+
+# ── the chat at the desk ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_customer_of_the_chat_is_answered_there_and_the_address_they_left_is_shown(place: Workplace) -> None:
+    chats = Chats(place.store)
+    conversation = "chat-1"
+    assert chats.start(conversation, "a-secret", None, "127.0.0.1", 5)
+    message = IncomingMessage(
+        ticket=conversation,
+        key="m-1",
+        channel="chat",
+        subject="",
+        requester_email="",
+        requester_name="",
+        verified=False,
+        account_id=None,
+        recipient=recipient_of(conversation),
+        text="Can a person call me?",
+        asks_person=True,
+    )
+    Intake(place.store).receive(message)
+    chats.leave_contact(conversation, "ines@fernhollow.example")
+    pane = ticket_pane(OperatorInbox(place), MAREK, conversation)
+    assert pane.contact == "ines@fernhollow.example"
+    assert pane.row is not None and int(pane.register.lane) == 3
+    said = what_follows(place, conversation, "I call you at four.", "Marek", draft=False).words
+    assert "leaves for the customer, in the chat, once" in said
