@@ -171,4 +171,4 @@ def test_a_sampled_reviewer_names_the_lane_before_ours_is_shown(
         expect(page.locator("#told")).to_contain_text("You named lane 2; ours was lane 3", timeout=SLOW)
         expect(page.locator(".packet")).to_contain_text("Decision wanted", ignore_case=True)
         named = [e for e in desk.place.history.timeline("T-7") if e.head.get("decision") == "lane_named"]
-        assert [(e.actor, e.head["lane"], e.head["proposed"]) for e in named] == [("Marek", 2, 3)]
+        assert [(e.actor, e.head["to"], e.head["ours"]) for e in named] == [("Marek", 2, 3)]
