@@ -21,7 +21,7 @@ from desk.chat import chat_routes, trying
 from desk.chat.opening import open_chat
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
-from desk.pages import act_routes, desk_routes, session_routes
+from desk.pages import act_routes, desk_routes, learning_routes, session_routes
 from desk.pages.templates import page
 from desk.security import Headers, NotSignedIn
 from ledger.errors import Busy, Unknown
@@ -32,6 +32,7 @@ ROOMS = (
     session_routes.router,
     desk_routes.router,
     act_routes.router,
+    learning_routes.router,
     chat_routes.router,
     trying.router,
 )

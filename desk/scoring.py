@@ -60,14 +60,13 @@ def show(records: Records, asked: Asked, tell: Tell) -> int:
         for ticket in tickets_behind(records, period, asked):
             tell(ticket)
         return 0
+    if asked.html is not None:
+        asked.html.write_text(page_of(records, asked), encoding="utf-8", newline="\n")
+        tell(f"wrote {asked.html}")
+        return 0
     score = read_score(records, period)
     note = note_of(records.settings.workspace)
-    if asked.html is not None:
-        with records.store.read() as conn:
-            written = page(conn, score.card, score.warned, score.misses, note)
-        asked.html.write_text(written, encoding="utf-8", newline="\n")
-        tell(f"wrote {asked.html}")
-    elif asked.json:
+    if asked.json:
         tell(json_text(to_json(score.card, score.warned, score.misses)))
     elif asked.csv:
         tell(to_csv(score.card))
@@ -76,6 +75,18 @@ def show(records: Records, asked: Asked, tell: Tell) -> int:
             tell(note)
         tell(text(score.card, score.warned, score.misses, by))
     return 0
+
+
+def page_of(records: Records, asked: Asked) -> str:
+    """The scorecard as one page with pictures. DeskError names what cannot be asked for."""
+    score = score_of(records, asked)
+    with records.store.read() as conn:
+        return page(conn, score.card, score.warned, score.misses, note_of(records.settings.workspace))
+
+
+def score_of(records: Records, asked: Asked) -> Score:
+    """As ``read_score``, for the period that was asked for. DeskError."""
+    return read_score(records, _period(records, asked))
 
 
 def read_score(records: Records, period: Period) -> Score:
