@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from desk.accounts.oidc import COOKIE_LASTS, provider_for
+from desk.accounts.signing_in import Tries
 from desk.api.app import create_api
 from desk.api.webhooks import Teller
 from desk.channels import Channel
@@ -58,6 +59,7 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
         title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=BODY_LIMIT
     )
     app.state.counter = counter
+    app.state.tries = Tries()
     app.state.provider = provider = provider_for(counter.place.settings.sign_in)
     if provider is not None:
         app.add_middleware(

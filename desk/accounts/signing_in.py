@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -17,9 +21,45 @@ SESSION_LASTS = timedelta(hours=12)
 LEAST_PASSWORD = 12
 """Characters. Length is what a guesser pays for (NIST SP 800-63B asks for 8 at least where there is a second factor)."""
 
+TRIES = 8
+"""Wrong passwords for one name, or from one address, within ``TRIES_SECONDS``, before the next are not looked at."""
+TRIES_SECONDS = 300.0
+_MOST_MARKS = 10_000
+
 _hasher = PasswordHasher()
 _nobody = _hasher.hash(secrets.token_urlsafe(16))
 """What is checked for a name that nobody has, so that an answer takes as long and tells nothing."""
+
+
+class Tries:
+    """Counts wrong passwords by name and by address, in this process: guessing costs time, a colleague's typing does not."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` gives seconds."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failed: dict[str, deque[float]] = {}
+
+    def check(self, *marks: str) -> None:
+        """NotAllowed where one of the marks has failed too often just now."""
+        now = self._clock()
+        with self._lock:
+            for mark in marks:
+                told = self._failed.get(mark, deque())
+                while told and told[0] <= now - TRIES_SECONDS:
+                    told.popleft()
+                if len(told) >= TRIES:
+                    raise NotAllowed("too many wrong passwords: wait five minutes, or ask a lead")
+
+    def failed(self, *marks: str) -> None:
+        """One more wrong password."""
+        now = self._clock()
+        with self._lock:
+            if len(self._failed) > _MOST_MARKS:  # whoever sends so many names loses the count of the oldest
+                for mark in list(self._failed)[: _MOST_MARKS // 2]:
+                    del self._failed[mark]
+            for mark in marks:
+                self._failed.setdefault(mark, deque(maxlen=TRIES)).append(now)
 
 
 def hashed(password: str) -> str:

@@ -9,10 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from desk.accounts.oidc import Provider, session_for
-from desk.accounts.signing_in import SESSION_LASTS, sign_in
+from desk.accounts.signing_in import SESSION_LASTS, Tries, sign_in
 from desk.errors import NotAllowed
 from desk.pages.templates import page
 from desk.security import COOKIE, SignedIn, TheCounter, acting, counter_of
+from ledger.accounts import Accounts
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,7 +57,7 @@ def signing_in(
         _own_origin(request)
         if not counter.place.settings.sign_in.passwords:
             raise NotAllowed("nobody signs in by a password here: use the provider")
-        token = sign_in(counter.accounts, name, password)
+        token = _tried(request, counter.accounts, name, password)
     except NotAllowed as error:
         return _form(request, str(error), name)
     return _signed_in(request, token)
@@ -69,6 +70,18 @@ def signing_out(request: Request, counter: TheCounter, _: Annotated[SignedIn, De
     answer = RedirectResponse("/sign-in", status_code=303)
     answer.delete_cookie(COOKIE)
     return answer
+
+
+def _tried(request: Request, accounts: Accounts, name: str, password: str) -> str:
+    """The session's token. NotAllowed, also where too many passwords were wrong just now."""
+    tries: Tries = request.app.state.tries
+    marks = (f"name {name.strip()[:200]}", f"address {request.client.host if request.client else ''}")
+    tries.check(*marks)
+    try:
+        return sign_in(accounts, name, password)
+    except NotAllowed:
+        tries.failed(*marks)
+        raise
 
 
 def _provider(request: Request) -> Provider | None:

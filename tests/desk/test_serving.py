@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from desk.accounts.people import ALLOWED, May, Person, Role
-from desk.accounts.signing_in import hashed
+from desk.accounts.signing_in import TRIES, TRIES_SECONDS, Tries, hashed
 from desk.app import create_app
 from desk.channels.eml import EmlChannel
 from desk.counter import Counter
@@ -131,6 +131,23 @@ def test_signing_in_takes_name_and_password_and_signing_out_ends_the_session(cou
         assert client.post("/sign-out", data={"csrf": "made up"}).status_code == 403
         assert client.post("/sign-out", data={"csrf": session.csrf}).status_code == 303
         assert counter.accounts.session(token) is None
+
+
+def test_passwords_are_not_guessed_for_ever(counter: Counter) -> None:
+    with TestClient(create_app(counter), follow_redirects=False) as client:
+        for _ in range(TRIES):
+            assert "do not belong" in client.post("/sign-in", data={"name": "hazel", "password": "x" * 12}).text
+        told = client.post("/sign-in", data={"name": "hazel", "password": PASSWORD})
+        assert told.status_code == 403 and "too many wrong passwords" in told.text
+    now = [0.0]
+    tries = Tries(lambda: now[0])
+    for _ in range(TRIES):
+        tries.check("name a")
+        tries.failed("name a")
+    with pytest.raises(NotAllowed):
+        tries.check("name b", "name a")
+    now[0] = TRIES_SECONDS
+    tries.check("name a")
 
 
 def test_a_form_of_another_site_signs_nobody_in(counter: Counter) -> None:
