@@ -88,7 +88,7 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject("amendment", "Does our amendment change the seat price in the contract?", 5, 5),
     Subject("erasure", "Please delete all personal data of a former employee.", 3, 3),
 )
-ROUTINE = frozenset({"seats", "audit", "invoices", "csv", "limits", "plan"})
+ROUTINE = frozenset({"seats", "audit", "invoices", "csv", "limits", "plan", "status"})
 """Subjects that approved articles answer; for the others people are asked."""
 OWNED = frozenset({"refund", "lockout", "amendment", "erasure"})
 """Subjects that go to people outright: no draft waits there."""
@@ -153,6 +153,8 @@ def _returning(subject: Subject, drifted: bool) -> float:
 
 
 def _deeds(subject: Subject, drifted: bool, chance: random.Random) -> tuple[Deed, ...]:
+    if drifted and subject.id == "status" and chance.random() < 0.8:
+        return (*_SAID, Deed(90 * _MINUTE, What.LANE_UP), Deed(3 * _HOUR, What.POST))
     if subject.id in ROUTINE:
         if chance.random() < 0.03:
             return (
@@ -164,17 +166,15 @@ def _deeds(subject: Subject, drifted: bool, chance: random.Random) -> tuple[Deed
         return _SAID
     if subject.id in OWNED:
         return _owned(subject, drifted, chance)
-    return _drafted(subject, drifted, chance)
+    return _drafted(chance)
 
 
 _SAID = (Deed(20, What.POST),)
 
 
-def _drafted(subject: Subject, drifted: bool, chance: random.Random) -> tuple[Deed, ...]:
+def _drafted(chance: random.Random) -> tuple[Deed, ...]:
     done: tuple[Deed, ...]
-    if drifted and subject.id == "status" and chance.random() < 0.8:
-        done = (Deed(90 * _MINUTE, What.LANE_UP),)
-    elif chance.random() < 0.08:
+    if chance.random() < 0.08:
         done = (Deed(2 * _HOUR, What.REJECT), Deed(2 * _HOUR + 10 * _MINUTE, What.ANSWER))
     else:
         done = (chance.choices(_HANDLED, [6, 1, 3, 1, 1])[0],)
