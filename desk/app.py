@@ -49,6 +49,7 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
         counter.open(channel())
         teller = Teller(counter)
         teller.start()
+        counter.beside.append(teller)
         try:
             yield
         finally:
@@ -94,9 +95,11 @@ def static_folders() -> dict[str, Path]:
 
 
 def _health(counter: Counter) -> JSONResponse:
-    """200 while messages are filed and worked on, or will be in a moment; 503 where the worker has stopped."""
+    """200 while all parts are at work, or will be in a moment; 503 names what has stopped. What waits goes on waiting."""
     if not counter.worker.is_alive() or counter.worker.broken is not None:
         return JSONResponse({"worker": "stopped"}, status_code=503)
+    if stopped := counter.stopped():
+        return JSONResponse({"worker": "at work", "stopped": list(stopped)}, status_code=503)
     return JSONResponse({"worker": "at work" if counter.worker.warm.is_set() else "getting ready"})
 
 

@@ -29,6 +29,8 @@ class Counter:
     worker: Worker = field(init=False)
     watch: Watch = field(init=False)
     accounts: Accounts = field(init=False)
+    beside: list[threading.Thread] = field(init=False, default_factory=list)
+    """Whatever else serves along in this process: the mailbox's reader, who tells receivers."""
     _bell: threading.Event = field(init=False, default_factory=threading.Event)
     _over: threading.Event = field(init=False, default_factory=threading.Event)
     _post: threading.Thread | None = field(init=False, default=None)
@@ -57,6 +59,11 @@ class Counter:
         for thread in (self.worker, self.watch, self._post):
             if thread is not None and thread.is_alive():
                 thread.join(seconds)
+
+    def stopped(self) -> tuple[str, ...]:
+        """The parts that were started and have ended by themselves: somebody has to start the process anew."""
+        parts: list[threading.Thread] = [self.worker, self.watch, *([self._post] if self._post else []), *self.beside]
+        return tuple(part.name for part in parts if part.ident is not None and not part.is_alive())
 
     def receive(self, message: IncomingMessage) -> Received:
         """Files a customer's message and wakes the worker. Once it returns, nothing is lost. BadMessage, KeyReused,

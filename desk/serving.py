@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
+import traceback
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
@@ -32,6 +35,7 @@ class _Server(uvicorn.Server):
 def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell, chat_key: str = "") -> int:
     """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened.
     ``chat_key`` reads customers' signed identities."""
+    _tell_of_trouble()
     counter = Counter(place)
     over = threading.Event()
     mail = _mail_room(counter, tell, over)
@@ -61,6 +65,29 @@ def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell:
     return 0 if server.started else 1
 
 
+class _Plain(logging.Formatter):
+    """One line a trouble, with the error's name and not its words: they may quote a customer or a provider."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatException(self, ei: Any) -> str:
+        """The error's name, and where it was raised."""
+        kind, _, trace = ei
+        raised = traceback.extract_tb(trace)[-1:] if trace else []
+        return f"{kind.__name__ if kind else 'error'}{''.join(f' at {f.name}, line {f.lineno}' for f in raised)}"
+
+
+def _tell_of_trouble() -> None:
+    """Sends what our own parts warn of to standard error; without it a thread's trouble would be seen by nobody."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    for name in ("desk", "agent", "ledger", "lanewise"):
+        ours = logging.getLogger(name)
+        if not any(isinstance(h.formatter, _Plain) for h in ours.handlers):
+            ours.addHandler(handler)
+
+
 def _mail_room(counter: Counter, tell: Tell, over: threading.Event) -> threading.Thread | None:
     """Reads the mailbox beside it, where one is named: each mail is filed as any message is. SettingsError."""
     settings = counter.place.settings
@@ -69,5 +96,6 @@ def _mail_room(counter: Counter, tell: Tell, over: threading.Event) -> threading
     room = MailRoom(settings, counter.place, counter.receive, accounts=counter.place.systems.accounts, tell=tell)
     thread = threading.Thread(target=room.run, args=(over,), name="lanewise-mail", daemon=True)
     thread.start()
+    counter.beside.append(thread)
     tell(f"Mail is read from {settings.imap.host}.")
     return thread

@@ -22,7 +22,8 @@ LEAST_PASSWORD = 12
 """Characters. Length is what a guesser pays for (NIST SP 800-63B asks for 8 at least where there is a second factor)."""
 
 TRIES = 8
-"""Wrong passwords for one name, or from one address, within ``TRIES_SECONDS``, before the next are not looked at."""
+"""Wrong passwords for one name from one address within ``TRIES_SECONDS``, before the next are not looked at. Counted for
+both together: whoever guesses elsewhere locks nobody out."""
 TRIES_SECONDS = 300.0
 _MOST_MARKS = 10_000
 
@@ -32,7 +33,7 @@ _nobody = _hasher.hash(secrets.token_urlsafe(16))
 
 
 class Tries:
-    """Counts wrong passwords by name and by address, in this process: guessing costs time, a colleague's typing does not."""
+    """Counts wrong passwords in this process: guessing costs time, a colleague's typing does not."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock`` gives seconds."""
@@ -40,26 +41,22 @@ class Tries:
         self._lock = threading.Lock()
         self._failed: dict[str, deque[float]] = {}
 
-    def check(self, *marks: str) -> None:
-        """NotAllowed where one of the marks has failed too often just now."""
-        now = self._clock()
+    def check(self, mark: str) -> None:
+        """NotAllowed where that name and address have failed too often just now."""
         with self._lock:
-            for mark in marks:
-                told = self._failed.get(mark, deque())
-                while told and told[0] <= now - TRIES_SECONDS:
-                    told.popleft()
-                if len(told) >= TRIES:
-                    raise NotAllowed("too many wrong passwords: wait five minutes, or ask a lead")
+            told = self._failed.get(mark, deque())
+            while told and told[0] <= self._clock() - TRIES_SECONDS:
+                told.popleft()
+            if len(told) >= TRIES:
+                raise NotAllowed("too many wrong passwords: wait five minutes, or ask a lead")
 
-    def failed(self, *marks: str) -> None:
+    def failed(self, mark: str) -> None:
         """One more wrong password."""
-        now = self._clock()
         with self._lock:
             if len(self._failed) > _MOST_MARKS:  # whoever sends so many names loses the count of the oldest
-                for mark in list(self._failed)[: _MOST_MARKS // 2]:
-                    del self._failed[mark]
-            for mark in marks:
-                self._failed.setdefault(mark, deque(maxlen=TRIES)).append(now)
+                for old in list(self._failed)[: _MOST_MARKS // 2]:
+                    del self._failed[old]
+            self._failed.setdefault(mark, deque(maxlen=TRIES)).append(self._clock())
 
 
 def hashed(password: str) -> str:

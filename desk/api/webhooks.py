@@ -22,7 +22,7 @@ from desk.api.shapes import WebhookIn, WebhookOut
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
 from desk.security import TheCounter
-from ledger.errors import LedgerError, UnknownTicket
+from ledger.errors import UnknownTicket
 from ledger.interface import Interface, News, Webhook
 
 _log = logging.getLogger(__name__)
@@ -101,8 +101,8 @@ class Teller(threading.Thread):
             try:
                 for webhook in self._interface.webhooks():
                     self._tell(webhook)
-            except (LedgerError, DecisionRefused) as error:
-                _log.warning("receivers cannot be told just now: %s", error)
+            except Exception as error:  # what is not told now is told by a later look, and others are told meanwhile
+                _log.warning("receivers cannot be told just now: %s", type(error).__name__)
 
     def _tell(self, webhook: Webhook) -> None:
         key = signing_key(webhook.id)

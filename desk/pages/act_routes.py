@@ -93,6 +93,8 @@ def resume(
     request: Request, counter: TheCounter, person: Annotated[Person, Depends(actor(May.RESUME))], form: Form
 ) -> Response:
     """Ends a halt."""
+    if not form.get("reason", "").strip():
+        raise DecisionRefused("say why it starts again: it is kept. Nothing was done.")
     return _house(request, counter, person, form, halting.resume)
 
 

@@ -75,12 +75,12 @@ def signing_out(request: Request, counter: TheCounter, _: Annotated[SignedIn, De
 def _tried(request: Request, accounts: Accounts, name: str, password: str) -> str:
     """The session's token. NotAllowed, also where too many passwords were wrong just now."""
     tries: Tries = request.app.state.tries
-    marks = (f"name {name.strip()[:200]}", f"address {request.client.host if request.client else ''}")
-    tries.check(*marks)
+    mark = f"{request.client.host if request.client else ''} {name.strip()[:200]}"
+    tries.check(mark)
     try:
         return sign_in(accounts, name, password)
     except NotAllowed:
-        tries.failed(*marks)
+        tries.failed(mark)
         raise
 
 

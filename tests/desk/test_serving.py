@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import shutil
 import time
@@ -14,16 +16,18 @@ from starlette.testclient import TestClient
 from desk.accounts.people import ALLOWED, May, Person, Role
 from desk.accounts.signing_in import TRIES, TRIES_SECONDS, Tries, hashed
 from desk.app import create_app
+from desk.channels.console import ConsoleChannel
 from desk.channels.eml import EmlChannel
 from desk.counter import Counter
 from desk.errors import NotAllowed
 from desk.security import COOKIE, actor
+from desk.serving import _tell_of_trouble
 from desk.settings import load_settings
 from desk.worker import Worker
 from desk.workplace import open_workplace
 from desk.workspace import init
 from ledger.accounts import Accounts
-from ledger.errors import UnknownUser, UserExists
+from ledger.errors import StoreBroken, UnknownUser, UserExists
 from ledger.events import Kind
 from ledger.intake import IncomingMessage
 
@@ -139,15 +143,46 @@ def test_passwords_are_not_guessed_for_ever(counter: Counter) -> None:
             assert "do not belong" in client.post("/sign-in", data={"name": "hazel", "password": "x" * 12}).text
         told = client.post("/sign-in", data={"name": "hazel", "password": PASSWORD})
         assert told.status_code == 403 and "too many wrong passwords" in told.text
+        told = client.post("/sign-in", data={"name": "ruben", "password": PASSWORD})
+        assert "do not belong" in told.text, "another name is still looked at"
     now = [0.0]
     tries = Tries(lambda: now[0])
     for _ in range(TRIES):
-        tries.check("name a")
-        tries.failed("name a")
+        tries.check("10.0.0.1 a")
+        tries.failed("10.0.0.1 a")
     with pytest.raises(NotAllowed):
-        tries.check("name b", "name a")
+        tries.check("10.0.0.1 a")
+    tries.check("10.0.0.2 a")
     now[0] = TRIES_SECONDS
-    tries.check("name a")
+    tries.check("10.0.0.1 a")
+
+
+def test_a_part_that_ends_by_itself_is_named_by_the_health_page(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> int:
+        raise StoreBroken("the disk is gone")
+
+    monkeypatch.setattr("desk.counter.keep_posting", breaks)
+    with TestClient(create_app(counter, lambda: ConsoleChannel(io.StringIO()))) as client:
+        waits(lambda: "lanewise-post" in counter.stopped())
+        told = client.get("/healthz")
+        assert (told.status_code, told.json().get("stopped")) == (503, ["lanewise-post"])
+
+
+def test_trouble_of_a_part_is_told_on_the_terminal_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell_of_trouble()
+    try:
+        try:
+            raise ValueError("the customer's secret words")
+        except ValueError:
+            logging.getLogger("desk.worker").exception("ticket %r broke off", "T-1")
+        said = capsys.readouterr().err
+    finally:
+        for name in ("desk", "agent", "ledger", "lanewise"):
+            logging.getLogger(name).handlers.clear()
+    assert "ticket 'T-1' broke off" in said and "ValueError" in said
+    assert "secret words" not in said
 
 
 def test_a_form_of_another_site_signs_nobody_in(counter: Counter) -> None:
