@@ -144,6 +144,7 @@ class Remembering:
     def __init__(self, encoder: Embeds) -> None:
         self._encoder = encoder
         self._kept: dict[str, Any] = {}
+        self._packaged: frozenset[str] = frozenset()
         self._shelves: dict[Any, Shelf] = {}
 
     def shelf(self, articles: tuple[Article, ...], closed: tuple[Article, ...]) -> Shelf:
@@ -174,23 +175,29 @@ class Remembering:
             self._kept.update(zip(new, self._encoder.embed(new), strict=True))
         return np.stack([self._kept[t] for t in texts])
 
-    def load(self, file: Path, fingerprint: str) -> None:
-        """Takes in what ``save`` wrote, if the same encoder wrote it; anything else in that place is ignored."""
+    def load(self, file: Path, fingerprint: str, *, packaged: bool = False) -> None:
+        """Takes in what ``save`` wrote, if the same encoder wrote it; anything else in that place is ignored. What is
+        ``packaged`` with the product is not saved again."""
         try:
             with np.load(file, allow_pickle=False) as kept:
-                if str(kept["fingerprint"]) == fingerprint:
-                    self._kept.update(zip(json.loads(kept["texts"].tobytes()), kept["rows"], strict=True))
+                if str(kept["fingerprint"]) != fingerprint:
+                    return
+                found = dict(zip(json.loads(kept["texts"].tobytes()), kept["rows"].astype(np.float32), strict=True))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
+        self._kept.update(found)
+        if packaged:
+            self._packaged |= found.keys()
 
-    def save(self, file: Path, fingerprint: str) -> None:
+    def save(self, file: Path, fingerprint: str, width: type[np.floating[Any]] = np.float32) -> None:
         """Keeps the vectors for the next process. They are a copy of computed values: losing them loses time only."""
-        if not self._kept:
+        own = {text: row for text, row in self._kept.items() if text not in self._packaged}
+        if not own:
             return
         partial = file.with_suffix(f".{os.getpid()}.npz")
         # As bytes: an array of strings would take the length of the longest text for each.
-        texts = np.frombuffer(json.dumps(list(self._kept)).encode(), np.uint8)
-        np.savez(partial, fingerprint=fingerprint, texts=texts, rows=np.stack(list(self._kept.values())))
+        texts = np.frombuffer(json.dumps(list(own)).encode(), np.uint8)
+        np.savez(partial, fingerprint=fingerprint, texts=texts, rows=np.stack(list(own.values())).astype(width))
         partial.replace(file)
 
 

@@ -44,6 +44,8 @@ from tools.systems import Article, Systems
 
 VECTORS = "vectors.npz"
 """The file beside the checkpoints that keeps articles' vectors for the next process."""
+COMPANY_VECTORS = WEIGHTS / "company_vectors.npz"
+"""The same of the made-up company's articles; `agent/assessors/training/company_vectors.py` writes it."""
 LOOKUP_SECONDS = 4.0
 """How long one system of record may take before its facts count as missing."""
 
@@ -59,8 +61,11 @@ def text_head() -> TextHead:
 
 @cache
 def article_vectors() -> Remembering:
-    """The vectors of articles, shared by all handlers of a process."""
-    return Remembering(text_head().encoder)
+    """The vectors of articles, shared by all handlers of a process. Those of the made-up company come with the product:
+    a demo, a trial and every replayed case would compute them anew, which takes ten seconds."""
+    vectors = Remembering(text_head().encoder)
+    vectors.load(COMPANY_VECTORS, fingerprint(WEIGHTS), packaged=True)
+    return vectors
 
 
 def build_assessors(
