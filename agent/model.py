@@ -226,7 +226,8 @@ class ModelDoor:
     ) -> ModelAnswer:
         """An answer that has the schema's shape, or ModelFailure: extra keys, unknown values and wrong types fail."""
         form = {"type": "json_schema", "json_schema": {"name": prompt_name, "schema": dict(schema), "strict": True}}
-        extra: dict[str, object] = {"response_format": form}
+        # As a piece of the body: given as an option, the client walks the whole schema anew at every call.
+        extra: dict[str, object] = {"extra_body": {"response_format": form}}
         if logprobs:
             extra |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
         answer, _ = await self._complete(prompt_name, static, dynamic, max_tokens, budget, extra)
@@ -374,10 +375,6 @@ def _failure(wrong: Exception, settings: ModelSettings) -> ModelFailure:
             return ModelFailure("rate_limited", f"{at} is busy (HTTP 429)", is_retryable=True)
         case openai.AuthenticationError() | openai.PermissionDeniedError():
             return ModelFailure("unauthorised", f"{at} does not accept the key (HTTP {wrong.status_code})")
-        case openai.LengthFinishReasonError():
-            return ModelFailure("truncated", f"{at} stopped at the length limit")
-        case openai.ContentFilterFinishReasonError():
-            return ModelFailure("refused", f"the content filter of {at} stopped the answer")
         case openai.APIStatusError():
             if wrong.code == "content_filter":
                 return ModelFailure("refused", f"the content filter of {at} stopped the request")

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -287,9 +287,10 @@ class SourceFinder:
         hits = {}
         for (candidate, article), told in zip(found, sure, strict=True):
             p = told if candidate.full_lists else _on_one_scale(told, article)
-            if words and any(same_words(q) == words for q in article.not_answered):
+            answers, refuses = _listed(article)
+            if words and words in refuses:
                 p = min(p, FAR)
-            elif words and any(same_words(q) == words for q in article.questions):
+            elif words and words in answers:
                 p = max(p, SAME_QUESTION)
             elif candidate.title_near < NEAR_AT or not english or not _lists(article, LISTED):
                 p = min(p, FAR)
@@ -390,6 +391,12 @@ def _refused(candidate: Candidate) -> bool:
 
 def _for_people(article: Article) -> bool:
     return article.audience is not Audience.PUBLIC and bool(article.approved_by)
+
+
+@lru_cache(maxsize=1024)
+def _listed(article: Article) -> tuple[frozenset[tuple[str, ...]], frozenset[tuple[str, ...]]]:
+    """What an article answers and what it says that it does not, as the words of its questions."""
+    return frozenset(map(same_words, article.questions)), frozenset(map(same_words, article.not_answered))
 
 
 def _lists(article: Article, least: tuple[int, int]) -> bool:

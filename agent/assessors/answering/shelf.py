@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -146,9 +146,11 @@ class Shelf:
         if not self.listings:
             return ()
         asked = ends_of(question)
+        rows = words_of(asked)
+        rarity = {row: self._rarity(row) for row in sorted(rows)}
         v = np.asarray(vector, np.float64)
         near = self._known @ v
-        words, letters = self._words.with_(words_of(asked)), self._letters.with_(_grams(asked))
+        words, letters = self._words.with_(rows), self._letters.with_(_grams(asked))
         mixed = 0.6 * near + 0.25 * words + 0.15 * letters
         learnt = np.append(v, _OFFSET) @ self._learnt
         found = np.stack(
@@ -168,10 +170,17 @@ class Shelf:
         leads = np.stack([_lead(found[:, column]) for column in _LEADS], axis=1)
         likely = found[:, 0] + found[:, 1] + 2 * found[:, _LEARNT] + found[:, _MIXED]
         order = sorted(range(len(found)), key=lambda n: (-likely[n], n))[:CANDIDATES]
-        return tuple((n, self._candidate(n, asked, v, found[n], leads[n], refused, learnt[-1])) for n in order)
+        return tuple((n, self._candidate(n, rarity, v, found[n], leads[n], refused, learnt[-1])) for n in order)
 
     def _candidate(
-        self, n: int, asked: str, v: Floats, f: Floats, leads: Floats, refused: tuple[float, float], nobody: float
+        self,
+        n: int,
+        rarity: Mapping[int, float],
+        v: Floats,
+        f: Floats,
+        leads: Floats,
+        refused: tuple[float, float],
+        nobody: float,
     ) -> Candidate:
         near = self._lines[n] @ v
         best = np.sort(near[:-1])[::-1]
@@ -187,7 +196,7 @@ class Shelf:
             best[0],
             best[:3].mean(),
             near[-1],
-            *self._uncovered(n, words_of(asked)),
+            *self._uncovered(n, rarity),
         ]
         return Candidate(
             self.listings[n].title,
@@ -198,9 +207,8 @@ class Shelf:
             self._full and self.listings[n].full,
         )
 
-    def _uncovered(self, n: int, asked: frozenset[int]) -> tuple[float, float, float, float]:
+    def _uncovered(self, n: int, rarity: Mapping[int, float]) -> tuple[float, float, float, float]:
         """Which share of a question's words the article lacks, how rare the rarest of them is, and so on."""
-        rarity = {row: self._rarity(row) for row in sorted(asked)}
         total = sum(rarity.values()) or 1.0
         missing = [r for row, r in rarity.items() if row not in self._all_words[n]]
         unknown = [r for row, r in rarity.items() if not self._often[row]]
