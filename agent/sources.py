@@ -43,6 +43,9 @@ SAME_QUESTION = 0.95
 NEAR_AT = 0.35
 """Where no listed question is as near as this, as a cosine, an article answers nothing, however far ahead it is: where
 a knowledge base holds little, the best of it may still be about something else."""
+NEAR_ALONE = 0.68
+"""The same for an article whose own lists, or the shelf around it, are not full: how likely it is then says little, for among
+few even the best may be about something else."""
 FAR = 0.05
 """The most that such an article is given."""
 CLOSE = 0.08
@@ -292,7 +295,11 @@ class SourceFinder:
                 p = min(p, FAR)
             elif words and words in answers:
                 p = max(p, SAME_QUESTION)
-            elif candidate.title_near < NEAR_AT or not english or not _lists(article, LISTED):
+            elif (
+                candidate.title_near < (NEAR_AT if candidate.full_lists else NEAR_ALONE)
+                or not english
+                or not _lists(article, LISTED)
+            ):
                 p = min(p, FAR)
             if p <= FAR:
                 # Nothing that answers: what a person is shown is ordered by nearness, which needs no lists.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import tomllib
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.assessors.encoder import TextEncoder
 from agent.sources import Remembering, SourceFinder
+from agent.wiring import article_vectors
 from tools.sandbox import SandboxCompany
+from tools.systems import Article, Audience, Knowledge
 
 TODAY = date(2026, 3, 10)
 HERE = Path(__file__).parent
@@ -55,3 +60,37 @@ async def test_most_questions_are_answered_by_the_right_article_and_hardly_any_w
     assert wrong <= most_wrong
     assert wrong <= 0.03 * len(questions)
     assert right >= least
+
+
+class SomeArticles:
+    """The made-up company's knowledge with a few of its public articles."""
+
+    def __init__(self, whole: Knowledge, kept: frozenset[str]) -> None:
+        self._whole = whole
+        self._kept = kept
+
+    async def search(self, words: str, audiences: Collection[Audience], limit: int) -> tuple[Any, ...]:
+        return await self._whole.search(words, audiences, limit)
+
+    async def articles(self, audiences: Collection[Audience]) -> tuple[Article, ...]:
+        found = await self._whole.articles(audiences)
+        return tuple(a for a in found if a.audience is not Audience.PUBLIC or a.article_id in self._kept)
+
+    async def article(self, article_id: str) -> Article | None:
+        return await self._whole.article(article_id)
+
+
+@pytest.mark.parametrize(("articles", "least"), [(3, 0.35), (10, 0.4), (20, 0.35), (30, 0.35)])
+async def test_a_small_shelf_answers_little_rather_than_wrongly(articles: int, least: float) -> None:
+    whole = SandboxCompany().systems().knowledge
+    public = [a.article_id for a in await whole.articles({Audience.PUBLIC}) if a.approved_by]
+    kept = frozenset(random.Random(1).sample(public, articles))
+    finder = SourceFinder(SomeArticles(whole, kept), article_vectors(), article_vectors())
+    questions = [*_questions("knowledge_questions_blind.toml"), *_questions("knowledge_questions_blind_2.toml")]
+    right = wrong = 0
+    for question, ids in questions:
+        answer = (await finder.find(question, TODAY)).answer
+        right += answer is not None and answer.id in ids
+        wrong += answer is not None and answer.id not in ids
+    assert wrong <= 0.03 * len(questions)
+    assert right >= least * sum(bool(ids & kept) for _, ids in questions)
