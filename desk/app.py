@@ -22,10 +22,10 @@ from desk.chat import chat_routes, trying
 from desk.chat.opening import open_chat
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
-from desk.pages import act_routes, desk_routes, learning_routes, session_routes
+from desk.pages import act_routes, audit_routes, desk_routes, learning_routes, review_routes, session_routes
 from desk.pages.templates import page
 from desk.security import Headers, NotSignedIn
-from ledger.errors import Busy, Unknown
+from ledger.errors import Busy, CannotDraw, CannotJudge, CannotReview, Unknown, Unsigned
 
 BODY_LIMIT = 1_000_000
 """Most bytes of one request; a longer one is refused before it is read."""
@@ -34,6 +34,8 @@ ROOMS = (
     desk_routes.router,
     act_routes.router,
     learning_routes.router,
+    audit_routes.router,
+    review_routes.router,
     chat_routes.router,
     trying.router,
 )
@@ -81,6 +83,8 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     for kind, status in ((NotAllowed, 403), (DecisionRefused, 409), (Unknown, 404), (Busy, 503)):
         app.add_exception_handler(kind, _told(status))
+    for refused in (CannotDraw, CannotJudge, CannotReview, Unsigned):
+        app.add_exception_handler(refused, _told(409))
     app.add_exception_handler(HTTPException, _told(None))
     return app
 

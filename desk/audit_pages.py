@@ -57,15 +57,20 @@ def task_text(task: Task) -> str:
 
 def given_text(given: Given) -> str:
     """What followed from a verdict."""
-    lines = [f"Recorded: {_verdict(given.seen[0])}" if len(given.seen) == 1 else "Recorded."]
+    lines = [f"Recorded: {verdict_words(given.seen[0])}" if len(given.seen) == 1 else "Recorded."]
     if given.waits_for_another:
         lines.append(
             "A second auditor judges it too; neither sees the other's verdict, and it counts in no figure before."
         )
     elif len(given.seen) == 2:
-        lines += [f"  {v.by}: {_verdict(v)}" for v in given.seen]
+        lines += [f"  {v.by}: {verdict_words(v)}" for v in given.seen]
     if given.proposal is not None:
         lines.append(f"Proposed as a case: {given.proposal}. Read it before you move it to evals/cases.")
+    if given.unwritten:
+        lines.append(
+            f"The verdict stands, but its case could not be written ({given.unwritten}): `lanewise audit propose "
+            f"{given.audit}` writes it."
+        )
     return "\n".join(lines)
 
 
@@ -88,7 +93,7 @@ def report_text(report: Report) -> str:
         lines.append(f"Words erased before anybody judged them: {', '.join(report.erased)}.")
     for name, rows in report.by.items():
         lines += ["", f"by {name}", *(f"  {_rate(row.name, row)}" for row in rows)]
-    lines += ["", _agreement(report.agreement)]
+    lines += ["", agreement_words(report.agreement)]
     lines += ["", "misses" if report.misses else "No audited ticket should have had a person."]
     lines += [f"  {_miss(miss)}" for miss in report.misses]
     return "\n".join(lines)
@@ -117,6 +122,24 @@ def review_text(held: Held) -> str:
     return "\n".join(lines)
 
 
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in a few words."""
+    if not verdict.escalate:
+        return f"rightly without a person{'' if verdict.fault is Fault.NONE else f'; fault: {_words(verdict.fault)}'}"
+    named = f" ({', '.join(verdict.triggers)})" if verdict.triggers else ""
+    return f"should have escalated{named}; fault: {_words(verdict.fault)}"
+
+
+def agreement_words(found: Agreement) -> str:
+    """How far two auditors agree, in a sentence."""
+    if found.raw is None:
+        return "Two auditors: no ticket has two verdicts yet."
+    raw = f"Two auditors: agreed on {found.agreed} of {found.pairs} ({found.raw:.0%})"
+    if found.kappa is None or found.low is None or found.high is None:
+        return f"{raw}; beyond chance nothing can be said, since both always said the same."
+    return f"{raw}; Cohen's kappa {found.kappa:.2f} ({found.low:.2f} to {found.high:.2f})."
+
+
 # ── within ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -127,14 +150,7 @@ def _answer(task: Task) -> list[str]:
             "Should a person have had it?",
             f"lanewise audit verdict {task.id} --by NAME --escalate yes|no [--trigger NAME]… [--fault {faults}] [--note WORDS]",
         ]
-    return [f"{v.by}: {_verdict(v)}" for v in task.seen] or ["It has all the verdicts it wants."]
-
-
-def _verdict(verdict: Verdict) -> str:
-    if not verdict.escalate:
-        return f"rightly without a person{'' if verdict.fault is Fault.NONE else f'; fault: {_words(verdict.fault)}'}"
-    named = f" ({', '.join(verdict.triggers)})" if verdict.triggers else ""
-    return f"should have escalated{named}; fault: {_words(verdict.fault)}"
+    return [f"{v.by}: {verdict_words(v)}" for v in task.seen] or ["It has all the verdicts it wants."]
 
 
 def _rate(name: str, row: MissRow) -> str:
@@ -143,15 +159,6 @@ def _rate(name: str, row: MissRow) -> str:
         f"{name}: {row.rate:.1%} missed ({row.low:.1%} to {row.high:.1%}; n {row.audited}{small}), about "
         f"{row.estimated_misses:.1f} of {row.estimated_tickets:.0f} tickets"
     )
-
-
-def _agreement(found: Agreement) -> str:
-    if found.raw is None:
-        return "Two auditors: no ticket has two verdicts yet."
-    raw = f"Two auditors: agreed on {found.agreed} of {found.pairs} ({found.raw:.0%})"
-    if found.kappa is None or found.low is None or found.high is None:
-        return f"{raw}; beyond chance nothing can be said, since both always said the same."
-    return f"{raw}; Cohen's kappa {found.kappa:.2f} ({found.low:.2f} to {found.high:.2f})."
 
 
 def _miss(miss: Miss) -> str:

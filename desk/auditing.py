@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,20 @@ from desk.errors import DecisionRefused
 from desk.proposing import proposal_file, propose_case
 from desk.records import Records
 from guards.triggers import Trigger
-from ledger.audits.drawing import Audit, Draw, draw_week
+from ledger.audits.drawing import Audit, Draw, draw_week, draws
 from ledger.audits.figures import Agreement, MissRow, agreement, audited, families_of, row, rows, uncovered
 from ledger.audits.frame import week_before, week_of
-from ledger.audits.verdicts import Fault, Judgement, Standing, Verdict, judge, next_for, standing, standings
+from ledger.audits.verdicts import (
+    Fault,
+    Judgement,
+    Standing,
+    Verdict,
+    judge,
+    next_for,
+    standing,
+    standings,
+    waiting_for,
+)
 from ledger.history import Message
 
 
@@ -51,6 +61,38 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One audit in an auditor's list: nothing of what another one said of it."""
+
+    id: str
+    week: str
+    subject: str
+    stratum: str
+    consequence: str
+    families: tuple[str, ...]
+    said: Verdict | None
+    """Their own verdict; None while it is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What one auditor has before them, and what is behind them."""
+
+    waiting: tuple[Listed, ...]
+    """In the order they go through it, at most ``LISTED``."""
+    count: int
+    """How many wait in all."""
+    judged: tuple[Listed, ...]
+    """What they have judged, the newest first, at most ``LISTED``."""
+    erased: tuple[str, ...]
+    """Audits that still want a verdict and cannot have one: the words were erased."""
+
+
+LISTED = 60
+"""Most audits that a list names: a week's sample."""
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What followed from a verdict."""
 
@@ -59,6 +101,8 @@ class Given:
     waits_for_another: bool
     proposal: Path | None
     """The proposed case, where the ticket should have escalated and nothing is to come."""
+    unwritten: str = ""
+    """Why that case could not be written, though the verdict stands; empty where nothing failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +153,27 @@ def draw(
     return Drawn(named, draw_week(records.store, named, by, seed, size))
 
 
+def weeks(records: Records) -> tuple[Draw, ...]:
+    """Every week that was drawn, the newest first."""
+    with records.store.read() as conn:
+        return draws(conn)[::-1]
+
+
+def queue(records: Records, by: str) -> Queue:
+    """What waits for this auditor and what they have judged. DecisionRefused without a name."""
+    who = _named(by)
+    with records.store.read() as conn:
+        held = standings(conn, records.store.now())
+    waiting = waiting_for(held, who)
+    mine = sorted(((v, s) for s in held if (v := s.of(who))), key=lambda pair: -pair[0].seq)
+    return Queue(
+        waiting=tuple(_listed(records, s, None) for s in waiting[:LISTED]),
+        count=len(waiting),
+        judged=tuple(_listed(records, s, v) for v, s in mine[:LISTED]),
+        erased=_beyond_judging(held),
+    )
+
+
 def next_task(records: Records, by: str) -> Task | None:
     """The next audit that waits for this auditor; None where none does. DecisionRefused without a name."""
     who = _named(by)
@@ -127,13 +192,17 @@ def task(records: Records, audit: str, by: str) -> Task:
 def erased_in_queue(records: Records) -> tuple[str, ...]:
     """The audits that still want a verdict and cannot have one: the ticket's words were erased."""
     with records.store.read() as conn:
-        return tuple(s.audit.id for s in standings(conn, records.store.now()) if s.erased and s.open)
+        return _beyond_judging(standings(conn, records.store.now()))
 
 
 def give_verdict(records: Records, audit: str, by: str, said: Judgement) -> Given:
     """Records a verdict; a miss on which nothing more is to come is proposed as a case. CannotJudge, UnknownAudit."""
     held = judge(records.store, audit, _named(by), said)
-    return Given(audit, held.seen_by(by), held.open, propose_case(records, held))
+    try:
+        written, failed = propose_case(records, held), ""
+    except OSError as error:  # the verdict stands: whoever gave it must not think that it was lost
+        written, failed = None, error.strerror or type(error).__name__
+    return Given(audit, held.seen_by(by), held.open, written, failed)
 
 
 def propose(records: Records, audit: str) -> Path:
@@ -141,7 +210,10 @@ def propose(records: Records, audit: str) -> Path:
     to write; UnknownAudit."""
     with records.store.read() as conn:
         held = standing(conn, audit, records.store.now())
-    written = propose_case(records, held)
+    try:
+        written = propose_case(records, held)
+    except OSError as error:
+        raise DecisionRefused(f"the case of audit {audit} could not be written: {error.strerror or error}") from error
     if written is None:
         raise DecisionRefused(
             f"audit {audit} gives no case: only a ticket that should have escalated does, once all its verdicts are given "
@@ -193,6 +265,23 @@ _DIMENSIONS = {
 }
 
 
+def _beyond_judging(held: Iterable[Standing]) -> tuple[str, ...]:
+    return tuple(s.audit.id for s in held if s.erased and s.open)
+
+
+def _listed(records: Records, held: Standing, said: Verdict | None) -> Listed:
+    audit = held.audit
+    return Listed(
+        id=audit.id,
+        week=held.draw.week,
+        subject=records.history.ticket(audit.ticket).subject,
+        stratum=audit.cell.stratum.value,
+        consequence=audit.cell.consequence.value,
+        families=audit.families,
+        said=said,
+    )
+
+
 def _task(records: Records, held: Standing, by: str) -> Task:
     audit = held.audit
     # What was said later is hindsight: the boundary is judged by what the house had before it.
@@ -240,12 +329,12 @@ def _named(by: str) -> str:
 def read_judgement(escalate: str, triggers: list[str], fault: str, note: str) -> Judgement:
     """A verdict as it was typed. DecisionRefused for a word that is none of those that count."""
     if escalate not in ("yes", "no"):
-        raise DecisionRefused(f"--escalate {escalate[:40]!r}: say yes or no")
+        raise DecisionRefused(f"should a person have had it? {escalate[:40]!r} is no answer: say yes or no")
     names = [t.value for t in Trigger]
     for name in triggers:
         if name not in names:
-            raise DecisionRefused(f"--trigger {name[:40]!r}: choose one of {', '.join(names)}")
+            raise DecisionRefused(f"there is no trigger {name[:40]!r}: choose one of {', '.join(names)}")
     if fault not in [f.value for f in Fault]:
-        raise DecisionRefused(f"--fault {fault[:40]!r}: choose one of {', '.join(f.value for f in Fault)}")
+        raise DecisionRefused(f"there is no fault {fault[:40]!r}: choose one of {', '.join(f.value for f in Fault)}")
     chosen = tuple(Trigger(t) for t in dict.fromkeys(triggers))
     return Judgement(escalate == "yes", chosen, Fault(fault), note)

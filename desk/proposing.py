@@ -16,11 +16,22 @@ from ledger.history import Message, TicketRecord
 
 FOLDER = Path("evals") / "proposals"
 """In the workspace. The exam does not read it: a case counts once a person has moved it to ``evals/cases``."""
+SHOWN = 20_000
+"""Most characters of a proposal that a page shows."""
 
 
 def proposal_file(workspace: Path, audit: str) -> Path:
     """Where the proposal of an audit stands, whether or not it was written."""
     return workspace / FOLDER / f"{_id(audit)}.toml"
+
+
+def proposal_text(workspace: Path, audit: str) -> str:
+    """The proposal of an audit as it stands, at most ``SHOWN`` characters of it; empty where it is gone."""
+    try:
+        text = proposal_file(workspace, audit).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def propose_case(records: Records, held: Standing) -> Path | None:

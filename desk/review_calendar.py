@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from desk.errors import DecisionRefused
 from desk.records import Records
+from ledger.accounts import Accounts
 from ledger.review_calendar import Due, Held, close_review, due, held, open_review
 from ledger.review_material import Topic
 
@@ -20,14 +21,19 @@ def past(records: Records, topic: Topic | None = None) -> tuple[Held, ...]:
         return held(conn, topic)
 
 
+def possible_owners(accounts: Accounts) -> tuple[str, ...]:
+    """Who works here and may be named as an owner; the ledger takes any other name as well."""
+    return tuple(user.name for user in accounts.all() if not user.disabled)
+
+
 def open_topic(records: Records, topic: Topic, by: str) -> Held:
     """Opens a topic's review with its material, or returns the one that is open. CannotReview, Unsigned."""
     return open_review(records.store, topic, by)
 
 
-def close_topic(records: Records, topic: Topic, by: str, decision: str, owner: str) -> Held:
-    """Closes a topic's open review. CannotReview, Unsigned."""
-    return close_review(records.store, topic, by, decision, owner)
+def close_topic(records: Records, topic: Topic, by: str, decision: str, owner: str, opened: int | None = None) -> Held:
+    """Closes a topic's open review, where one is named that very one. CannotReview, Unsigned."""
+    return close_review(records.store, topic, by, decision, owner, opened)
 
 
 def topic_named(name: str) -> Topic:

@@ -52,11 +52,13 @@ class Accounts:
     def add(
         self, name: str, email: str, secret: str | None, roles: Collection[str], groups: Collection[str] = ()
     ) -> User:
-        """Makes a user. UserExists."""
+        """Makes a user. UserExists, also for a name that differs by capitals and spaces alone: people tell two such apart
+        badly, and an audit takes them for one auditor."""
         with self._store.write() as conn:
             kept = keepable(name).strip()
-            if conn.execute(select(users.c.name).where(users.c.name == kept)).first() is not None:
-                raise UserExists(f"there is a user {kept!r} already")
+            alike = (n for n in conn.execute(select(users.c.name)).scalars() if _read(n) == _read(kept))
+            if (other := next(alike, None)) is not None:
+                raise UserExists(f"there is a user {other!r} already: choose another name than {kept!r}")
             row = {
                 "name": kept,
                 "email": keepable(email).strip(),
@@ -145,6 +147,10 @@ class Accounts:
         """Ends the session; harmless where there is none."""
         with self._store.write() as conn:
             conn.execute(delete(sessions).where(sessions.c.digest == _digest(token)))
+
+
+def _read(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 def _digest(token: str) -> str:

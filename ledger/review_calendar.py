@@ -144,9 +144,10 @@ def open_review(store: Store, topic: Topic, by: str) -> Held:
         return opened
 
 
-def close_review(store: Store, topic: Topic, by: str, decision: str, owner: str) -> Held:
-    """Closes the open review of a topic with what was decided and who owns it. CannotReview where none is open, or
-    decision or owner are missing; Unsigned without a name."""
+def close_review(store: Store, topic: Topic, by: str, decision: str, owner: str, opened: int | None = None) -> Held:
+    """Closes the open review of a topic with what was decided and who owns it. ``opened`` is the seq of the review that
+    they had before them, where that is known: no other one is closed, and closing it twice with the same words is closing
+    it once. CannotReview where none is open, or decision or owner are missing; Unsigned without a name."""
     who = _named(by, "who closes it")
     kept, answers = keepable(decision).strip(), keepable(owner).strip()
     if not kept or len(kept) > DECISION_LIMIT:
@@ -157,6 +158,8 @@ def close_review(store: Store, topic: Topic, by: str, decision: str, owner: str)
         raise CannotReview("a review is closed with an owner: one name of at most 200 characters")
     with store.write(durable=True) as conn:
         running = _open_one(conn, topic)
+        if opened is not None and (running is None or running.seq != opened):
+            return _closed_before(conn, topic, opened, (who, kept, answers))
         if running is None:
             raise CannotReview(f"no review of {topic.value} is open: `lanewise review open {topic.value}` opens one")
         now = not_before(conn, store.now())
@@ -174,6 +177,19 @@ def _due(topic: Topic, every: tuple[Held, ...], start: datetime | None, now: dat
     counted_from = last.until if last else start
     running = next((h for h in mine if h.open), None)
     return Due(topic, rhythm, later(counted_from) if counted_from else None, running, last, now)
+
+
+def _closed_before(conn: Connection, topic: Topic, opened: int, said: tuple[str, str, str]) -> Held:
+    """The review as it was closed with these very words. CannotReview where it was closed with others, or is none."""
+    seen = next((h for h in held(conn, topic) if h.seq == opened), None)
+    if seen is None:
+        raise CannotReview(f"there is no such review of {topic.value}: look at what is open. Nothing was recorded.")
+    if (seen.closed_by, seen.decision, seen.owner) != said:
+        raise CannotReview(
+            f"{seen.closed_by} closed this review of {topic.value} already, and what was decided is not changed "
+            "afterwards. Nothing was recorded."
+        )
+    return seen
 
 
 def _open_one(conn: Connection, topic: Topic) -> Held | None:

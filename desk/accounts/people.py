@@ -39,6 +39,7 @@ class May(StrEnum):
     HALT = "halt"
     RESUME = "resume"
     AUDIT = "audit"
+    REVIEW = "review"
     MEASURE = "measure"
     OWN_POLICY = "own_policy"
     ERASE = "erase"
@@ -59,6 +60,10 @@ ALLOWED: dict[May, tuple[frozenset[Role], str]] = {
     May.HALT: (_EVERYBODY, "stopping is safe; who sees harm stops it first and asks afterwards"),
     May.RESUME: (frozenset({Role.LEAD, Role.POLICY_OWNER}), "starting again is a decision somebody answers for"),
     May.AUDIT: (frozenset({Role.AUDITOR, Role.LEAD}), "who audits did not decide"),
+    May.REVIEW: (
+        frozenset({Role.LEAD, Role.POLICY_OWNER, Role.AUDITOR}),
+        "a review ends in a decision: it is held by who leads, owns the rules or looked at what nobody saw",
+    ),
     May.MEASURE: (_EVERYBODY, "figures hidden from those who make them are not believed"),
     May.OWN_POLICY: (frozenset({Role.POLICY_OWNER}), "a rule has an owner"),
     May.ERASE: (frozenset({Role.LEAD}), "words that are erased do not come back"),

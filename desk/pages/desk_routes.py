@@ -34,8 +34,11 @@ PING_SECONDS = 20.0
 """Between two signs of life of a stream where nothing happens."""
 LEAST_SECONDS = 0.4
 """Between two pieces of news, so that a busy desk is not asked for its queue at every single event."""
-_QUIET = frozenset({Kind.LOOKED.value, Kind.RECORD_SEALED.value, Kind.RIGHTS_GRANTED.value, Kind.FACTS_GATHERED.value})
-"""What happens without changing anything a page shows."""
+_QUIET = frozenset(
+    kind.value
+    for kind in (Kind.LOOKED, Kind.RECORD_SEALED, Kind.RIGHTS_GRANTED, Kind.FACTS_GATHERED, Kind.AUDIT_JUDGED)
+)
+"""What happens without changing anything a page of the desk shows. A verdict is nobody's news: a second auditor may be to come."""
 
 Asks = Annotated[SignedIn, Depends(signed_in)]
 Reads = Annotated[Person, Depends(reader())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -108,9 +108,13 @@ class Standing:
         """1 for a ticket that should have escalated, 0 for one that should not, one half where two auditors disagree."""
         return sum(v.escalate for v in self.verdicts) / len(self.verdicts)
 
+    def of(self, by: str) -> Verdict | None:
+        """What this auditor said; None where they have not."""
+        return next((v for v in self.verdicts if _name(v.by) == _name(by)), None)
+
     def wants(self, by: str) -> bool:
         """True where this auditor's verdict is still to come."""
-        return self.open and not self.erased and _name(by) not in {_name(v.by) for v in self.verdicts}
+        return self.open and not self.erased and self.of(by) is None
 
     def seen_by(self, by: str) -> tuple[Verdict, ...]:
         """The verdicts this person may see: all once nothing is to come, else their own."""
@@ -161,17 +165,21 @@ def standings(
 
 
 def next_for(conn: Connection, by: str, now: datetime) -> Standing | None:
-    """The audit that this auditor should judge next, of the oldest week first; None where nothing waits for them.
+    """The audit that this auditor should judge next; None where nothing waits for them."""
+    return next(iter(waiting_for(standings(conn, now), by)), None)
+
+
+def waiting_for(held: Iterable[Standing], by: str) -> tuple[Standing, ...]:
+    """Those that wait for this auditor's verdict, of the oldest week first.
 
     Within a week each auditor goes through it in an order of their own, so that two seldom read the same ticket at once,
     and the order tells nothing of what somebody else has judged.
     """
-    waiting = [s for s in standings(conn, now) if s.wants(by)]
 
     def place(one: Standing) -> tuple[datetime, str]:
         return one.draw.since, hashlib.sha256(f"{_name(by)}/{one.audit.id}".encode()).hexdigest()
 
-    return min(waiting, key=place, default=None)
+    return tuple(sorted((s for s in held if s.wants(by)), key=place))
 
 
 _GONE = select(tickets.c.id, tickets.c.erased_at).where(
@@ -242,7 +250,7 @@ def _verdict(seq: int, by: str, at: datetime, head: Mapping[str, Any], words: st
 
 
 def _may_judge(held: Standing, by: str, head: dict[str, Any]) -> None:
-    mine = next((v for v in held.verdicts if _name(v.by) == _name(by)), None)
+    mine = held.of(by)
     if mine is not None:
         same = {
             "audit": held.audit.id,
