@@ -50,7 +50,7 @@ def work_piece(request: Request, counter: TheCounter, person: Audits, audit: str
 @router.get("/desk/audits/waiting")
 def waiting_piece(request: Request, counter: TheCounter, person: Audits) -> Response:
     """How many wait for this auditor, as the desk's head shows it."""
-    return page(request, "count.html", count=auditing.queue(counter.place, person.name).count, what="wait for you")
+    return page(request, "count.html", count=auditing.queue(counter.place, person.name).count, what="waiting for you")
 
 
 @router.post("/desk/audits/verdict")
@@ -100,9 +100,11 @@ def _judged(request: Request, counter: Counter, person: Person, form: FormData) 
 
 
 def _piece(request: Request, counter: Counter, person: Person, audit: str = "", **told: Any) -> Response:
-    return page(
-        request, "audits_work.html", person=person, may=May, piece=True, **_work(counter, person, audit), **told
-    )
+    values = _work(counter, person, audit)
+    answer = page(request, "audits_work.html", person=person, may=May, piece=True, **values, **told)
+    if told:
+        answer.headers["HX-Trigger"] = "recorded"
+    return answer
 
 
 def _work(counter: Counter, person: Person, audit: str) -> dict[str, Any]:

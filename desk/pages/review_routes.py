@@ -79,7 +79,10 @@ def _piece(
     request: Request, counter: Counter, person: Person, topic: str = "", review: str = "", told: str = ""
 ) -> Response:
     values = _work(counter, topic, review)
-    return page(request, "reviews_work.html", person=person, may=May, piece=True, told=told, **values)
+    answer = page(request, "reviews_work.html", person=person, may=May, piece=True, told=told, **values)
+    if told:
+        answer.headers["HX-Trigger"] = "recorded"
+    return answer
 
 
 def _work(counter: Counter, topic: str, review: str) -> dict[str, Any]:
@@ -89,15 +92,21 @@ def _work(counter: Counter, topic: str, review: str) -> dict[str, Any]:
     shown = _of(past, _number(review)) if review else None
     wanted = shown.topic if shown else review_calendar.topic_named(topic) if topic else calendar[0].topic
     chosen = next(one for one in calendar if one.topic is wanted)
+    held = shown or chosen.open
     return {
         "calendar": calendar,
         "chosen": chosen,
-        "held": shown or chosen.open,
+        "held": held,
+        "before": next((h for h in reversed(past) if h.topic is wanted and not h.open and _earlier(h, held)), None),
         "past": [h for h in reversed(past) if not h.open][:LISTED],
         "about": ABOUT,
         "people": review_calendar.possible_owners(counter.accounts),
         "decision_limit": DECISION_LIMIT,
     }
+
+
+def _earlier(one: Held, than: Held | None) -> bool:
+    return than is None or one.seq < than.seq
 
 
 def _of(past: tuple[Held, ...], seq: int) -> Held:

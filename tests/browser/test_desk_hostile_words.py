@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from browser_desk import DISCOUNT, a_browser, open_desk, served_desk, waits
 from playwright.sync_api import Page, expect
+from unseen_tickets import answered
 
 from desk import operator_inbox
+from desk.accounts.people import Role
+from desk.auditing import draw
+from desk.records import open_records
+from desk.settings import load_settings
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000
@@ -91,3 +97,54 @@ def test_hostile_words_in_every_field_run_nothing_and_fetch_nothing(
         page.goto(f"{desk.url}/desk?ticket=%3Cscript%3Ewindow.hit%3D10%3C/script%3E&tab=%22%3E%3Cimg&queue=%27%3E")
         page.wait_for_timeout(400)
         _shows_nothing_of_theirs(page, asked, "a page whose address is theirs")
+
+
+def test_hostile_words_on_the_pages_of_audits_and_reviews_run_nothing_and_fetch_nothing(tmp_path: Path) -> None:
+    field, ticket = HOSTILE.replace("\n", " "), "T-<script>window.hit=8</script>'\"/?&#"
+    records = open_records(load_settings(tmp_path, {}), lambda: datetime(2026, 2, 3, 9, tzinfo=UTC))
+    told = {"subject": field[:900], "requester_name": field[:190], "attachments": (field[:200],)}
+    answered(records.store, ticket, HOSTILE, HOSTILE, families=("billing",), consequence="high", **told)
+    records.store.close()
+    with served_desk(tmp_path, posts=False) as desk, a_browser() as browser, browser.new_context() as context:
+        desk.counter.accounts.add("Jonas <img src=x onerror=window.hit=11>", "", None, [Role.AUDITOR])
+        audit = draw(desk.place, "2026-W06", "Hazel Lead").draw.audits[0].id  # type: ignore[union-attr]
+        context.add_init_script(WATCH)
+        asked: list[str] = []
+
+        def walked(page: Page, path: str, where: str) -> None:
+            page.goto(desk.url + path)
+            page.wait_for_selector("html[data-ready=yes]", state="attached")
+            page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+            page.wait_for_timeout(300)
+            _shows_nothing_of_theirs(page, asked, where)
+
+        for name in ("Aud", "Jonas <img src=x onerror=window.hit=11>"):
+            page = desk.signed_in(context, name)
+            page.on("request", lambda request: asked.append(request.url))
+            walked(page, "/desk/audits", "a ticket to judge")
+            expect(page.locator("#work h1")).to_contain_text("<script>")
+            page.locator("#note").fill(HOSTILE)
+            page.locator("#note").press("Escape")
+            for key in ("2", "b", "Enter"):
+                page.keyboard.press(key)
+            expect(page.locator("#told")).to_contain_text(f"{audit} is recorded", timeout=SLOW)
+            _shows_nothing_of_theirs(page, asked, "a verdict")
+        walked(page, f"/desk/audits?audit={audit}", "both verdicts")
+        expect(page.locator(".note-said").first).to_contain_text("<script>")
+        walked(page, "/desk/audits/report", "the report")
+        expect(page.locator(".case")).to_contain_text("<script>")
+        page.goto(f"{desk.url}/desk/audits?audit=%3Cscript%3Ewindow.hit%3D10%3C/script%3E")
+        _shows_nothing_of_theirs(page, asked, "an address of theirs")
+        walked(page, "/desk/reviews?topic=risky-not-escalated", "a review to open")
+        page.keyboard.press("o")
+        expect(page.locator(".material")).to_contain_text("T-<script>", timeout=SLOW)
+        page.locator("#decision").fill(HOSTILE)
+        page.locator("#owner").fill(field[:150])
+        page.locator("#owner").press("Control+Enter")
+        expect(page.locator("#told")).to_contain_text("sees to it", timeout=SLOW)
+        _shows_nothing_of_theirs(page, asked, "a closed review")
+        page.reload()
+        _shows_nothing_of_theirs(page, asked, "the list of those held")
+        page.locator(".material a").first.click()
+        expect(page.locator(".conversation h1")).to_contain_text("<script>", timeout=SLOW)
+        _shows_nothing_of_theirs(page, asked, "the ticket that a review names")

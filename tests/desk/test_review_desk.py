@@ -111,7 +111,7 @@ def test_a_review_closes_with_a_decision_and_an_owner_and_stands_among_those_hel
     assert "Held Risky not escalated Draw twice as many." in page
     desk.clock.move(days=14)
     opened(desk)
-    assert "The last time Decided Draw twice as many. Owner Marek" in words(
+    assert "The time before Decided Draw twice as many. Owner Marek" in words(
         desk.get("Yrsa", f"/desk/reviews?topic={RISKY}").text
     )
 
