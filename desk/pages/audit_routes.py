@@ -110,10 +110,11 @@ def _piece(request: Request, counter: Counter, person: Person, audit: str = "", 
 def _work(counter: Counter, person: Person, audit: str) -> dict[str, Any]:
     """What ``audits_work.html`` is given: the queue, and the ticket as this auditor may see it."""
     place = counter.place
-    shown = auditing.task(place, audit, person.name) if audit else auditing.next_task(place, person.name)
+    queue = auditing.queue(place, person.name)
+    shown = audit or (queue.waiting[0].id if queue.waiting else "")
     return {
-        "queue": auditing.queue(place, person.name),
-        "task": shown,
+        "queue": queue,
+        "task": auditing.task(place, shown, person.name) if shown else None,
         "triggers": tuple(Trigger),
         "words": verdict_words,
         "note_limit": NOTE_LIMIT,

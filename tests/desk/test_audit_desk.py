@@ -13,6 +13,7 @@ from learning_desk import NO, PEOPLE, YES, LearningDesk
 from unseen_tickets import answered
 
 from desk.accounts.people import ALLOWED, May
+from desk.pages.desk_routes import _newest, _touched
 from desk.proposing import FOLDER
 from ledger.audits.verdicts import BLIND_FOR
 from ledger.decisions import Signature
@@ -264,6 +265,13 @@ def test_no_page_or_piece_tells_the_second_auditor_of_the_first(desk: LearningDe
     report = words(desk.get("Jonas", "/desk/audits/report").text)
     assert "0 judged, 1 waiting (1 of them for a second auditor)" in report and "no ticket has two verdicts" in report
     assert not (desk.folder / FOLDER).exists(), "and no case lies about"
+
+
+def test_a_verdict_is_no_news_to_whoever_has_the_desk_open(desk: LearningDesk) -> None:
+    (audit,) = desk.drawn()
+    mark = _newest(desk.counter)
+    desk.post("Yrsa", "/desk/audits/verdict", audit=audit, **SAID)
+    assert _newest(desk.counter) > mark and _touched(desk.counter, mark)[0] == []
 
 
 def test_both_verdicts_are_shown_once_both_are_given_with_their_agreement(desk: LearningDesk) -> None:
