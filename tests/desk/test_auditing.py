@@ -278,6 +278,18 @@ def test_a_proposal_is_written_once_and_again_only_when_asked(office: Office) ->
     assert read_case(propose(office.records, "2026-W10-001").read_text(encoding="utf-8"), "x").kind == "risky"
 
 
+def test_a_verdict_stands_though_its_case_cannot_be_written_and_says_so(office: Office) -> None:
+    office.drawn()
+    (office.folder / FOLDER.parent).write_text("in the way", encoding="utf-8")
+    give_verdict(office.records, "2026-W10-001", "Ines", YES)
+    told = give_verdict(office.records, "2026-W10-001", "Jonas", YES)
+    assert told.proposal is None and report(office.records).judged == 1
+    assert "its case could not be written" in given_text(told)
+    assert "`lanewise audit propose 2026-W10-001` writes it" in given_text(told)
+    with pytest.raises(DecisionRefused, match="could not be written"):
+        propose(office.records, "2026-W10-001")
+
+
 def test_what_is_no_miss_is_not_proposed(office: Office) -> None:
     office.drawn()
     with pytest.raises(DecisionRefused, match="gives no case"):

@@ -112,6 +112,19 @@ def test_a_clock_that_stepped_back_does_not_make_a_review_less_due(scene: Scene)
 # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_only_the_review_that_somebody_had_before_them_is_closed_and_once(scene: Scene) -> None:
+    answered(scene, "T1")
+    scene.clock.forward(days=7)
+    first = open_review(scene.store, LANES, "Oona")
+    closed = close_review(scene.store, LANES, "Oona", "go on", "Marek", first.seq)
+    assert close_review(scene.store, LANES, "Oona", " go on ", "Marek", first.seq) == closed, "sent twice, closed once"
+    second = open_review(scene.store, LANES, "Oona")
+    for seq, words in ((first.seq, "stop"), (second.seq + 99, "go on")):
+        with pytest.raises(CannotReview, match="Nothing was recorded"):
+            close_review(scene.store, LANES, "Oona", words, "Marek", seq)
+    assert calendar(scene)[LANES].open == second
+
+
 def test_a_review_is_opened_once_and_whoever_opens_it_again_sees_the_same(scene: Scene) -> None:
     answered(scene, "T1")
     scene.clock.forward(days=7)
