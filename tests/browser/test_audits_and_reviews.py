@@ -91,6 +91,7 @@ def test_three_tickets_are_judged_by_keys_alone_and_two_auditors_agree_blind(
         page.wait_for_selector("html[data-ready=yes]", state="attached")
         page.keyboard.press("d")
         page.locator("dialog[open] [name=week]").wait_for()
+        no_barrier(page, "the window of a draw")
         page.keyboard.press("Control+a")
         page.keyboard.type(WEEK)
         page.keyboard.press("Enter")
@@ -122,6 +123,10 @@ def test_three_tickets_are_judged_by_keys_alone_and_two_auditors_agree_blind(
         audit = other.locator("[data-audit]").get_attribute("data-audit") or ""
         judge(other, *(("n",) if said[audit] == "no" else ("3", "b")), "Enter")
         expect(other.locator("#told")).to_contain_text("Aud: ", timeout=SLOW)
+        other.keyboard.press("?")
+        other.locator("dialog[open].help").wait_for()
+        no_barrier(other, "the keys")
+        other.keyboard.press("Escape")
         other.keyboard.press("r")
         expect(other.locator("#agreement")).to_contain_text("agreed on 1 of 1 (100%)", timeout=SLOW)
         expect(other.locator("#misses")).to_contain_text("missing context; fault: boundary")
