@@ -87,7 +87,7 @@ class Worker(threading.Thread):
                 await self._serve(handler)
 
     async def _serve(self, handler: Handler) -> None:
-        """Until it is told to stop, or another release is in force: then the machine is built anew."""
+        """Until it is told to stop, or release or files are other ones by now: then the machine is built anew."""
         places = asyncio.Semaphore(AT_ONCE)
         running: dict[str, asyncio.Task[None]] = {}
         swept = -self._sweep_seconds
@@ -105,13 +105,14 @@ class Worker(threading.Thread):
         await asyncio.gather(*running.values())
 
     def _renewed(self) -> bool:
-        """True where another release is in force than the one we work by; from now on it is ours."""
+        """True where another release is in force than the one we work by, or the company's files are other ones; from now on
+        they are ours."""
         try:
             now = self._place.renewed()
         except (PolicyError, LedgerError, OSError, UnicodeError):
-            _log.exception("the release in force cannot be read; what it would forbid is refused on the way out")
+            _log.exception("release or files cannot be read; what the release would forbid is refused on the way out")
             return False
-        changed = now.release.digest != self._place.release.digest
+        changed = now is not self._place
         self._place = now
         return changed
 

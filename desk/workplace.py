@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agent.handle import Handler
 from agent.model import ModelSettings
@@ -28,9 +30,16 @@ from ledger.outbox import PostLedger
 from ledger.releases import InForce, ReleaseLedger
 from ledger.rollout import RolloutLedger
 from tools.directory import Directory, open_directory
+from tools.errors import UnreadableFile
 from tools.knowledge import current_articles
 from tools.sandbox import company_folder
 from tools.systems import Article, Systems
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Files, when each was last written in nanoseconds, and its bytes: equal stamps mean that nobody wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Rules:
     """What the operator should know before the command goes on, one line each."""
     articles: tuple[Article, ...]
     """The current articles."""
+    read: Stamp
+    """The company's files as they were when they were read."""
 
     @property
     def mode(self) -> str:
@@ -87,8 +98,17 @@ class Workplace(Records):
         return self.rules.mode
 
     def renewed(self) -> Workplace:
-        """The same under the release that is in force by now. PolicyError where that cannot be read."""
-        return replace(self, rules=replace(self.rules, release=release_now(self.settings, self.store)))
+        """The same under the release that is in force by now, over the company's files as they stand by now: an article that
+        was withdrawn is quoted no more. Itself where nothing has changed. PolicyError where the release cannot be read."""
+        release, read = release_now(self.settings, self.store), stamp_of(self.settings.company)
+        same = release.digest == self.release.digest
+        if same and read == self.rules.read:
+            return self
+        rules = self.rules if same else replace(self.rules, release=release)
+        if read != rules.read:
+            rules = _read_again(rules, self.settings.company, read)
+            pin_articles(self.store, rules.articles)
+        return replace(self, rules=rules)
 
     @asynccontextmanager
     async def handler(self) -> AsyncIterator[Handler]:
@@ -129,7 +149,7 @@ def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None =
     The company's files are used as far as they can be: a row that is wrong is a missing fact, an article that nobody
     approved grounds nothing, and ``notices`` says that there are some.
     """
-    release = read_release(settings.policy)
+    release, read = read_release(settings.policy), stamp_of(settings.company)
     directory = read_company(settings.company)
     systems = directory.systems()
     model, notices = _model(settings, env)
@@ -137,7 +157,7 @@ def open_rules(settings: Settings, env: Mapping[str, str], clock: Clock | None =
         counted = f"{problems} problem{'s' if problems > 1 else ''}"
         notices = (f"{counted} in the company's files; run `lanewise policy check`", *notices)
     articles = current_articles(directory.shelves.articles)
-    return Rules(release, systems, model, clock or clock_for(systems.company.today), notices, articles)
+    return Rules(release, systems, model, clock or clock_for(systems.company.today), notices, articles, read)
 
 
 def open_workplace(settings: Settings, env: Mapping[str, str], clock: Clock | None = None) -> Workplace:
@@ -177,6 +197,34 @@ def _with_release(rules: Rules, settings: Settings, pinned: InForce) -> Rules:
         f"{named.version}, which is not. `lanewise policy adopt` would put that one in force"
     )
     return replace(rules, release=release, notices=(told, *rules.notices))
+
+
+def stamp_of(company: Path | None) -> Stamp:
+    """Each of the company's files with when it was written and how long it is; empty for the made-up company, which does not
+    change."""
+    if company is None:
+        return ()
+    found = []
+    for file in sorted(company.rglob("*")):
+        with suppress(OSError):  # it went away this moment: the next look tells
+            now = file.stat()
+            found.append((str(file), now.st_mtime_ns, now.st_size))
+    return tuple(found)
+
+
+def _read_again(rules: Rules, company: Path | None, read: Stamp) -> Rules:
+    """The rules over the files as they stand. Where the folder itself is gone every lookup fails and nothing can be quoted, so
+    that everything goes to a person until it is back."""
+    try:
+        directory = read_company(company)
+    except UnreadableFile:
+        _log.exception("the company's files are gone; what comes goes to a person until they are back")
+        with TemporaryDirectory() as empty:
+            directory = open_directory(Path(empty))
+        directory.shelves.company = rules.systems.company
+        directory.shelves.queues[:] = rules.systems.queues
+    articles = current_articles(directory.shelves.articles)
+    return replace(rules, systems=directory.systems(), articles=articles, read=read)
 
 
 def read_company(path: Path | None) -> Directory:
