@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -217,3 +218,23 @@ def test_a_file_in_the_directorys_place_is_a_clear_error(tmp_path: Path) -> None
     (tmp_path / "team").write_text("a file")
     with pytest.raises(DeskError, match="is a file"):
         init(tmp_path / "team")
+
+
+def test_git_would_take_in_no_customers_words(run: Any, tmp_path: Path) -> None:
+    assert run("init", "team").exit_code == 0
+    workspace = tmp_path / "team"
+    assert (
+        run("try", str(workspace / "tickets" / "sample.csv"), "-w", "team", "--out", "team/try-report").exit_code == 0
+    )
+    for file in ("ledger.sqlite3", "attachments/T-1/m/a.pdf"):
+        (workspace / ".lanewise" / file).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / ".lanewise" / file).write_bytes(b"words")
+    for file in ("outbox/1.eml", "evals/proposals/audit-1.toml"):
+        (workspace / file).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / file).write_text("words", encoding="utf-8")
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=workspace, check=True)
+    taken = subprocess.run(["git", "ls-files"], cwd=workspace, check=True, capture_output=True, text=True).stdout
+    words = ("try-report", ".lanewise", "outbox", "proposals")
+    assert [line for line in taken.splitlines() if line.startswith(words) or "proposals" in line] == []
+    assert "lanewise.toml" in taken
