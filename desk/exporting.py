@@ -21,7 +21,7 @@ def export(records: Records, folder: Path, format: str, words: bool, tell: Calla
     catch_up(records.store)
     try:
         with records.store.read() as conn:
-            written = write_tables(conn, folder, known, words=words)
+            written = write_tables(conn, folder, known, words=words, now=records.store.now())
     except NoParquet as error:
         raise DeskError(str(error)) from error
     for name, rows in written.items():

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.audits.verdicts import standings
 from ledger.events import Kind
 from ledger.scorecard.marks import names
 from ledger.scorecard.showing import harmless
@@ -70,16 +71,19 @@ _SUMMARIES: Mapping[str, Column] = {
 }
 
 
-def export(conn: Connection, folder: Path, format: Format, *, words: bool = False) -> dict[str, int]:
+def export(
+    conn: Connection, folder: Path, format: Format, *, words: bool = False, now: datetime | None = None
+) -> dict[str, int]:
     """Writes ``events``, ``decisions`` and ``summaries`` into a folder, and returns how many rows each has.
 
-    With ``words`` events and decisions hold what people wrote, as far as it is not erased. A file that is there already is
-    written anew. NoParquet; OSError where the folder cannot be written.
+    With ``words`` events and decisions hold what people wrote, as far as it is not erased. Of an audit's verdict on which
+    another is still to come by ``now`` (where none is named, the moment of the last event) only the audit's name is
+    told. A file that is there already is written anew. NoParquet; OSError where the folder cannot be written.
     """
     text: Mapping[str, Column] = {"words": "text"} if words else {}
     reason: Mapping[str, Column] = {"reason": "text"} if words else {}
     tables = (
-        (Shape("events", {**_EVENTS, **text}), _events(conn, words)),
+        (Shape("events", {**_EVENTS, **text}), _events(conn, words, now)),
         (Shape("decisions", {**_DECISIONS, **reason}), _decisions(conn, words)),
         (Shape("summaries", _SUMMARIES), _summaries(conn)),
     )
@@ -108,21 +112,19 @@ _NEXT_SUMMARIES = (
 )
 
 
-def _events(conn: Connection, words: bool) -> Iterator[Page]:
+def _events(conn: Connection, words: bool, now: datetime | None) -> Iterator[Page]:
+    blind = frozenset(s.audit.id for s in standings(conn, now) if s.open)
     for page in _pages(conn, _NEXT, -(2**62), "seq"):
-        yield [
-            [
-                r.seq,
-                r.ticket_id,
-                r.kind,
-                _at(r.at),
-                r.actor,
-                canonical(r.head if words else _without_quotations(r.head)),
-                r.digest,
-                *([r.text] if words else []),
-            ]
-            for r in page
-        ]
+        yield [[r.seq, r.ticket_id, r.kind, _at(r.at), r.actor, *_told_of(r, words, blind)] for r in page]
+
+
+def _told_of(row: Any, words: bool, blind: frozenset[str]) -> list[Any]:
+    """An event's head, its body's digest and, where they are asked for, its words."""
+    if row.kind == Kind.AUDIT_JUDGED.value and row.head.get("audit") in blind:
+        # Whoever judges next may be who reads this: nobody's verdict is told before both are given.
+        return [canonical({"audit": row.head["audit"]}), None, *([None] if words else [])]
+    head = row.head if words else _without_quotations(row.head)
+    return [canonical(head), row.digest, *([row.text] if words else [])]
 
 
 def _decisions(conn: Connection, words: bool) -> Iterator[Page]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from audit_scene import NO, SINCE, UNTIL, WEEK, YES, answered, week_over
@@ -19,6 +23,7 @@ from ledger.audits.verdicts import BLIND_FOR, Fault, Judgement, Standing, judge,
 from ledger.errors import CannotDraw, CannotJudge, UnknownAudit, Unsigned
 from ledger.events import HOUSE, Kind
 from ledger.pages import timeline_text
+from ledger.scorecard.export import export
 from ledger.verification import verify
 from ledger.words import canonical, digest_of
 
@@ -185,6 +190,27 @@ def test_nobody_sees_the_others_verdict_before_giving_theirs(scene: Scene) -> No
     both = judge(scene.store, audit, "Jonas", NO)
     assert len(both.seen_by("Jonas")) == len(both.seen_by("Ines")) == len(both.seen_by("Maria")) == 2
     assert both.judged and both.miss == 0.5
+
+
+def exported(scene: Scene, folder: Path, now: datetime | None = None) -> list[dict[str, Any]]:
+    """The verdicts as an export with everybody's words tells them."""
+    with scene.store.read() as conn:
+        export(conn, folder, "csv", words=True, now=now)
+    with (folder / "events.csv").open(encoding="utf-8", newline="") as stream:
+        return [row for row in csv.DictReader(stream) if row["kind"] == "audit_judged"]
+
+
+def test_an_export_tells_no_verdict_on_which_another_is_still_to_come(scene: Scene, tmp_path: Path) -> None:
+    audit = one(drawn(scene), 2)
+    judge(scene.store, audit, "Ines", Judgement(True, fault=Fault.BOUNDARY, note="The rules drew it wrong."))
+    (waiting,) = exported(scene, tmp_path / "waiting")
+    assert (json.loads(waiting["head"]), waiting["digest"], waiting["words"]) == ({"audit": audit}, "", "")
+    (alone,) = exported(scene, tmp_path / "alone", scene.store.now() + BLIND_FOR)
+    assert json.loads(alone["head"])["escalate"] is True, "it counts alone by then, and may be read"
+    judge(scene.store, audit, "Jonas", NO)
+    settled = exported(scene, tmp_path / "settled")
+    assert [json.loads(row["head"])["escalate"] for row in settled] == [True, False]
+    assert "The rules drew it wrong." in settled[0]["words"] and settled[0]["digest"]
 
 
 def test_one_person_cannot_be_both_auditors(scene: Scene) -> None:
