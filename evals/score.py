@@ -9,7 +9,6 @@ Expected rows carry ``id``, ``expected_min_lane``, ``expected_max_lane``, ``must
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from evals.show import console
 from guards.triggers import Level, Trigger
+from ledger.intervals import wilson
 
 SHORT = {
     "policy": Trigger.POLICY_SENSITIVITY,
@@ -37,14 +37,9 @@ class Share:
     hits: int
     of: int
 
-    def interval(self, z: float = 1.96) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float]:
         """Wilson's 95% interval, as shares between 0 and 1; (0, 1) where nothing was counted."""
-        if not self.of:
-            return 0.0, 1.0
-        p, n = self.hits / self.of, self.of
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return max(0.0, middle - half), min(1.0, middle + half)
+        return wilson(self.hits, self.of)
 
     def row(self) -> str:
         """A row of a Markdown table."""

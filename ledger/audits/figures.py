@@ -13,9 +13,7 @@ from sqlalchemy import Connection
 
 from ledger.audits.drawing import Audit
 from ledger.audits.verdicts import Standing, standings
-
-Z = 1.959963984540054
-"""The normal quantile of a two-sided interval of 95%."""
+from ledger.intervals import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def row(name: str, found: Sequence[Audited]) -> MissRow:
     missed = math.fsum(a.weight * a.miss for a in found)
     rate = missed / total if total else 0.0
     effective = total**2 / math.fsum(a.weight**2 for a in found) if total else 0.0
-    low, high = wilson(rate, effective)
+    low, high = wilson(rate * effective, effective)
     return MissRow(
         name=name,
         audited=len(found),
@@ -144,15 +142,6 @@ def row(name: str, found: Sequence[Audited]) -> MissRow:
         high=high,
         tickets=tuple(dict.fromkeys(a.audit.ticket for a in found if a.miss)),
     )
-
-
-def wilson(rate: float, count: float) -> tuple[float, float]:
-    """Wilson's 95% interval of a rate seen over ``count`` (Wilson 1927), which need not be whole; (0, 1) for none."""
-    if count <= 0:
-        return 0.0, 1.0
-    middle = (rate + Z * Z / (2 * count)) / (1 + Z * Z / count)
-    half = Z * math.sqrt(rate * (1 - rate) / count + Z * Z / (4 * count * count)) / (1 + Z * Z / count)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def agreement(held: Iterable[Standing]) -> Agreement:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from ledger.scorecard.intervals import wilson
+from ledger.intervals import wilson
 from ledger.scorecard.marks import Where
 from ledger.scorecard.metrics import METRICS, Metric
 from ledger.scorecard.projecting import Progress, progress

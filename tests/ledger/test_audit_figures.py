@@ -25,11 +25,11 @@ from ledger.audits.figures import (
     row,
     rows,
     uncovered,
-    wilson,
 )
 from ledger.audits.frame import Stratum, Unattended
 from ledger.audits.sample import Cell, Sample, draw
 from ledger.audits.verdicts import Fault, Standing, Verdict, judge, standings
+from ledger.intervals import wilson
 
 
 def made_draw(frame: int, sample: Sample) -> Draw:
@@ -142,15 +142,15 @@ def test_without_a_single_miss_the_interval_still_has_an_upper_end() -> None:
 
 @given(st.floats(0, 1), st.floats(0.5, 1000))
 def test_wilsons_interval_holds_its_rate_and_narrows_with_what_was_seen(rate: float, count: float) -> None:
-    low, high = wilson(rate, count)
+    low, high = wilson(rate * count, count)
     assert 0 <= low <= rate + 1e-12 and rate - 1e-12 <= high <= 1
-    closer = wilson(rate, 2 * count)
+    closer = wilson(rate * 2 * count, 2 * count)
     assert closer[1] - closer[0] <= high - low + 1e-12
 
 
 def test_wilsons_interval_is_the_published_one() -> None:
     # Newcombe 1998, table I: 81 of 263, and 0 of 20.
-    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
 
 

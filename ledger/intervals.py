@@ -8,13 +8,13 @@ Z = 1.959963984540054
 """Two-sided, 95 in a hundred."""
 
 
-def wilson(hits: int, among: int, z: float = Z) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927), within [0, 1]; (0, 1) among none.
+def wilson(hits: float, among: float, z: float = Z) -> tuple[float, float]:
+    """The score interval of a share (Wilson 1927), within [0, 1]; (0, 1) among none. Weighted counts need not be whole.
 
     ValueError where more were hit than there are.
     """
     if not 0 <= hits <= among:
-        raise ValueError(f"{hits} of {among} is no share")
+        raise ValueError(f"{hits:g} of {among:g} is no share")
     if among == 0:
         return 0.0, 1.0
     share, tail = hits / among, z * z / among
