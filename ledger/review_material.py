@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,14 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from guards.gate import Piece
 from guards.lanes import Consequence, Lane
 from guards.triggers import Level, Trigger
 from ledger.audits.frame import frame_of
 from ledger.audits.verdicts import Fault, Standing, standings
 from ledger.decisions import DecisionKind
 from ledger.events import Kind, timeline
-from ledger.moment import REPLIES
+from ledger.scorecard.metrics import BY_ID
+from ledger.scorecard.summary import LATE_BY, became_late
 from ledger.spans import Span, Told, in_span, span_of
 
 SHOWN = 200
@@ -73,13 +73,12 @@ def _section(title: str, what: str, tickets: Iterable[str], figures: Mapping[str
 
 
 def _late_and_overridden(conn: Connection, span: Span) -> tuple[Section, ...]:
-    raised = [e for e in in_span(conn, span, [Kind.LANE_RAISED]) if _left_lane_1(e)]
     decided = list(in_span(conn, span, [Kind.PERSON_DECIDED]))
     return (
         _section(
             "Late escalations",
-            "tickets that left lane 1 after the assistant had already spoken to the customer",
-            (e.ticket for e in raised if _spoke_before(conn, e)),
+            BY_ID["late_escalation"].definition,
+            _escalated_late(conn, span),
         ),
         _section(
             "Lanes overridden severely",
@@ -89,29 +88,30 @@ def _late_and_overridden(conn: Connection, span: Span) -> tuple[Section, ...]:
         _section(
             "Triggers overridden severely",
             "tickets on which a person corrected a trigger by two levels",
-            (e.ticket for e in decided if any(abs(by) >= 2 for by in _corrections(e).values())),
+            (e.ticket for e in decided if any(abs(by) >= SEVERE for by in _corrections(e).values())),
         ),
     )
 
 
-def _left_lane_1(event: Told) -> bool:
-    before, after = event.head["lane"]
-    return Lane.read(before) is Lane.AUTONOMOUS and Lane.read(after) > Lane.AUTONOMOUS
+def _escalated_late(conn: Connection, span: Span) -> Iterator[str]:
+    """The tickets that became a late escalation, as the scorecard counts it, in the span."""
+    for ticket in dict.fromkeys(e.ticket for e in in_span(conn, span, [Kind.LANE_RAISED])):
+        event = became_late(timeline(conn, ticket, LATE_BY))
+        if event is not None and event.seq in range(span.first, span.end) and span.since <= event.at < span.until:
+            yield ticket
 
 
-_OWN = frozenset(piece.value for piece in Piece if piece in REPLIES)
-
-
-def _spoke_before(conn: Connection, event: Told) -> bool:
-    told = timeline(conn, event.ticket, [Kind.DELIVERED])
-    return any(e.seq < event.seq and e.head.get("piece") in _OWN for e in told)
+SEVERE = 2
+"""So many lanes or levels apart, and an override is severe. The scorecard's override asks of a ticket whether people
+overrode it; this asks of one decision how far."""
 
 
 def _lane_overridden(event: Told) -> bool:
+    """Whether it moved the lane severely; to lane 3 always is."""
     if event.head.get("decision") != DecisionKind.LANE_CHANGED:
         return False
     before, after = Lane.read(event.head.get("from")), Lane.read(event.head.get("to"))
-    return before is not after and (after is Lane.HUMAN_OWNED or abs(after - before) >= 2)
+    return before is not after and (after is Lane.HUMAN_OWNED or abs(after - before) >= SEVERE)
 
 
 def _corrections(event: Told) -> dict[Trigger, int]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from guards.lanes import Consequence, Lane
-from ledger.events import Kind
+from ledger.events import Event, Kind
 from ledger.scorecard.marks import Mark
 from ledger.words import digest_of
 
-VERSION = 1
+VERSION = 2
 """Of this fold. Where it is not the stored one, the summaries are made anew from the events."""
 RECONTACT_WITHIN = timedelta(days=7)
 """Article: "customer recontact within seven days"."""
@@ -24,9 +24,6 @@ HARDLY_READ_SECONDS = 15
 EDITED_HEAVILY_PER_MILLE = 300
 """From this share of changed words on, the draft was not the answer."""
 UNKNOWN = "unknown"
-
-LOOKED = "looked"
-"""A person had a review before their eyes: ``{"person", "review", "seconds"}``. Read where the desk writes it."""
 
 _DECISIONS_ON_WORK = frozenset(
     {
@@ -114,11 +111,12 @@ class Summary:
     edited: int | None = None
     """How many words in a thousand were changed, in the last edit whose texts are still there."""
     looked: str = "{}"
-    """Seconds that each person had the waiting draft before their eyes, JSON."""
+    """The last unedited approval, until the desk says how long it was looked at: by whom, of which draft, and the two
+    columns below without it; JSON."""
     read_seconds: int | None = None
     """How long the quickest unedited approval took."""
     read_how: str = ""
-    """``looked`` where the desk measured it, ``bound`` where it is only the time since the draft was there."""
+    """``looked`` where the desk measured it, ``bound`` where only the time since the draft was there is known."""
     rating: str = ""
     """The last that a person said of a packet of it."""
     uncovered: bool = False
@@ -160,7 +158,7 @@ READS = frozenset(
         Kind.REPLY_PROPOSED.value,
         Kind.DELIVERED.value,
         Kind.WORDS_ERASED.value,
-        LOOKED,
+        Kind.LOOKED.value,
     }
 )
 """The kinds that the fold reads."""
@@ -220,13 +218,27 @@ def _assigned(s: Summary, e: Happened) -> None:
 
 
 def _raised(s: Summary, e: Happened) -> None:
-    _reach(s, int(e.head["lane"][1]))
+    before, after = (int(Lane.read(lane)) for lane in e.head["lane"])
+    s.late = s.late or (before == 1 < after and s.by_assistant)
+    _reach(s, after)
 
 
 def _reach(s: Summary, lane: int) -> None:
-    if lane > 1 and s.lane <= 1 and s.by_assistant:
-        s.late = True
     s.lane = max(s.lane, lane)
+
+
+LATE_BY = (Kind.LANE_RAISED, Kind.DELIVERED)
+"""The kinds that make a late escalation."""
+
+
+def became_late(told: Iterable[Event]) -> Event | None:
+    """The event by which a ticket became a late escalation, among its events of ``LATE_BY``; None where it is none."""
+    one = Summary("")
+    for event in told:
+        one.take(Happened(event.seq, event.ticket, event.kind.value, event.at, event.actor, event.head))
+        if one.late:
+            return event
+    return None
 
 
 def _drafted(s: Summary, e: Happened) -> None:
@@ -246,14 +258,17 @@ def _reviewed(s: Summary, e: Happened) -> None:
         s.specialist = s.specialist or head.get("lane") == int(Lane.HUMAN_OWNED)
     body = head.get("draft_body")
     if body != s.draft_body:
-        s.draft_body, s.draft_at, s.looked = body, e.at if body is not None else None, "{}"
+        s.draft_body, s.draft_at = body, e.at if body is not None else None
 
 
 def _looked(s: Summary, e: Happened) -> None:
-    told: dict[str, float] = json.loads(s.looked)
-    person = str(e.head.get("person", ""))
-    told[person] = told.get(person, 0) + float(e.head.get("seconds", 0))
-    s.looked = json.dumps(told, sort_keys=True)
+    # The desk says after an approval how long the draft was looked at before it.
+    approved, seconds = json.loads(s.looked), e.head.get("seconds")
+    if seconds is None or (e.actor, e.head.get("draft")) != (approved.get("by"), approved.get("draft")):
+        return
+    s.read_seconds, s.read_how = approved["before"]
+    s.looked = "{}"
+    _quickest(s, int(seconds), "looked")
 
 
 def _decided(s: Summary, e: Happened) -> None:
@@ -291,10 +306,13 @@ def _decided(s: Summary, e: Happened) -> None:
 def _read(s: Summary, e: Happened) -> None:
     if s.draft_at is None:
         return
-    seconds = json.loads(s.looked).get(e.actor)
-    # Without the desk's own measure, the time since the draft was there is an upper bound: it can only hide haste.
-    how = "bound" if seconds is None else LOOKED
-    took = int(seconds if seconds is not None else (e.at - s.draft_at).total_seconds())
+    before = [s.read_seconds, s.read_how]
+    s.looked = json.dumps({"by": e.actor, "draft": e.head.get("digest"), "before": before})
+    # Until the desk's own measure comes, the time since the draft was there is an upper bound: it can only hide haste.
+    _quickest(s, int((e.at - s.draft_at).total_seconds()), "bound")
+
+
+def _quickest(s: Summary, took: int, how: str) -> None:
     if s.read_seconds is None or took < s.read_seconds:
         s.read_seconds, s.read_how = took, how
 
@@ -337,7 +355,7 @@ _FOLDS: Mapping[str, Callable[[Summary, Happened], None]] = {
     Kind.REPLY_PROPOSED.value: _proposed,
     Kind.DELIVERED.value: _delivered,
     Kind.WORDS_ERASED.value: _erased,
-    LOOKED: _looked,
+    Kind.LOOKED.value: _looked,
 }
 
 

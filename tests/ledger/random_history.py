@@ -15,9 +15,11 @@ from guards.triggers import Level, Trigger
 from ledger.decisions import PacketRating, Signature
 from ledger.errors import LedgerError
 from ledger.events import Entry, Kind
+from ledger.looks import Looks
 from ledger.moment import ReleaseView
 from ledger.packet import Owner
 from ledger.reviews import Review
+from ledger.words import digest_of
 
 FAMILIES = ("billing", "documentation", "security")
 QUEUES = ("frontline_support", "billing_specialist", "security_team")
@@ -69,8 +71,10 @@ class Desk:
                 act(f"T{self.chance.randrange(self.tickets)}")
 
     def decisions(self) -> list[Callable[[str], None]]:
-        names = "approve edit reject answer_myself move_lane correct move resolve hand_back rate close_on deliver erase"
-        return [getattr(self, name) for name in names.split()] + [self.deliver] * 4 + [self.approve, self.edit]
+        names = "approve edit reject answer_myself move_lane correct move resolve hand_back rate close_on deliver erase name_lane"
+        return (
+            [getattr(self, name) for name in names.split()] + [self.deliver] * 4 + [self.approve, self.edit, self.rate]
+        )
 
     # what comes in
 
@@ -149,9 +153,9 @@ class Desk:
         if self.chance.random() < 0.7:
             self.scene.worker.open_answer(ticket, register.revision, 2)
         self.scene.worker.open_review(packet, key=f"{self.number}/review", also=[entry])
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.4:
             self.scene.clock.forward(seconds=self.chance.choice([4, 400]))
-            self.approve(ticket)
+            self.chance.choice([self.approve, self.approve, self.edit])(ticket)
 
     # what people decide
 
@@ -164,7 +168,16 @@ class Desk:
     def approve(self, ticket: str) -> None:
         review = self.review(ticket)
         text = (review.draft.text if review.draft else "") or ""
-        self.scene.people.approve(review.id, text.encode(), self.scene.seen(ticket), self.sign(), self.view(ticket))
+        sign = self.sign()
+        self.scene.people.approve(review.id, text.encode(), self.scene.seen(ticket), sign, self.view(ticket))
+        self.look(ticket, sign, digest_of(text))
+
+    def look(self, ticket: str, sign: Signature, draft: str) -> None:
+        """What the desk writes behind an approval; now and then it had not measured, or had another draft open."""
+        seconds = self.chance.choice([None, 3, 40])
+        draft = self.chance.choice([draft, draft, draft, "another"])
+        if self.chance.random() < 0.7:
+            Looks(self.scene.store).record(ticket, sign, {"review": "r", "draft": draft, "seconds": seconds})
 
     def edit(self, ticket: str) -> None:
         review = self.review(ticket)
@@ -184,6 +197,9 @@ class Desk:
 
     def move_lane(self, ticket: str) -> None:
         self.scene.people.change_lane(ticket, self.chance.choice(list(Lane)), self.scene.seen(ticket), self.sign())
+
+    def name_lane(self, ticket: str) -> None:
+        self.scene.people.name_lane(ticket, self.chance.choice(list(Lane)), self.scene.sign(by=f"p{self.number}"))
 
     def correct(self, ticket: str) -> None:
         levels = {Trigger.POLICY_SENSITIVITY: self.chance.choice(list(Level))}

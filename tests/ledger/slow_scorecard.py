@@ -70,9 +70,9 @@ class Told:
                 found = json.loads(event.body.text)["sender"]["requester_email"].lower()
         return found
 
-    def lanes(self, before: int = 10**9) -> list[int]:
-        found = [e.head["lane"] for e in self.of(Kind.LANE_ASSIGNED) if e.seq < before]
-        return found + [e.head["lane"][1] for e in self.of(Kind.LANE_RAISED) if e.seq < before]
+    def lanes(self) -> list[int]:
+        found = [e.head["lane"] for e in self.of(Kind.LANE_ASSIGNED)]
+        return found + [e.head["lane"][1] for e in self.of(Kind.LANE_RAISED)]
 
     # drafts
 
@@ -126,10 +126,19 @@ class Told:
     @property
     def quickest(self) -> float | None:
         times = []
-        for event in self.decisions("approved"):
+        approved = self.decisions("approved")
+        for event, following in zip(approved, [*approved, None][1:], strict=True):
             draft = self.draft_before(event)
-            if draft is not None:
-                times.append((event.at - draft.at).total_seconds())
+            if draft is None:
+                continue
+            measured = [
+                look.head["seconds"]
+                for look in self.of(Kind.LOOKED)
+                if look.seq > event.seq and (following is None or look.seq < following.seq)
+                if (look.actor, look.head["draft"]) == (event.actor, event.head["digest"])
+                if look.head["seconds"] is not None
+            ]
+            times.append(measured[0] if measured else (event.at - draft.at).total_seconds())
         return min(times, default=None)
 
     # people
@@ -174,12 +183,12 @@ class Told:
 
     # the customer
 
-    @property
-    def late(self) -> bool:
-        answered = [e.seq for e in self.answers if e.head["piece"] == "answer"]
-        if not answered or max(self.lanes(), default=1) < 2:
-            return False
-        return max(self.lanes(before=answered[0]), default=1) < 2
+    def late_in(self, since: int = 0, before: int = 10**9) -> bool:
+        """Whether it rose out of lane 1 behind an answer of the assistant's, for the first time between two numbers."""
+        own = [e.seq for e in self.answers if e.head["piece"] == "answer"]
+        rose = [e.seq for e in self.of(Kind.LANE_RAISED) if e.head["lane"][0] == 1 and e.head["lane"][1] > 1]
+        behind = [seq for seq in rose if own and own[0] < seq]
+        return bool(behind) and since <= behind[0] < before
 
     @property
     def wrote_again(self) -> bool:
@@ -247,7 +256,7 @@ SLOWLY: Mapping[str, tuple[Asked, Asked]] = {
     "override_lane": (lambda t, _: t.decided, lambda t, _: t.lane_changed),
     "override_draft": (lambda t, _: t.decided, lambda t, _: t.draft_overridden),
     "override_path": (lambda t, _: t.decided, lambda t, _: t.path),
-    "late_escalation": (lambda t, _: max(t.lanes(), default=0) > 1, lambda t, _: t.late),
+    "late_escalation": (lambda t, _: max(t.lanes(), default=0) > 1, lambda t, _: t.late_in()),
     "recontact": (lambda t, _: bool(t.answers), recontacted),
     "packet_usefulness": (lambda t, _: t.rating != "", lambda t, _: t.rating == "saved_time"),
     "specialist_bounce": (lambda t, _: t.to_specialist, lambda t, _: t.moved),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from audit_scene import SINCE, UNTIL, WEEK, YES, answered, week_over
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_scene import DAY, VIEW, Scene, message
+from random_history import Desk
 
 from guards.gate import Piece
 from guards.lanes import Lane
@@ -19,6 +21,9 @@ from ledger.errors import CannotReview, Unsigned
 from ledger.events import Kind
 from ledger.review_calendar import RHYTHM, Due, close_review, due, held, open_review
 from ledger.review_material import SHOWN, Section, Topic, material
+from ledger.scorecard.metrics import BY_ID
+from ledger.scorecard.projecting import catch_up
+from ledger.scorecard.reading import Period, tickets_of
 from ledger.verification import verify
 
 LATE, RISKY = Topic.LATE_ESCALATIONS, Topic.RISKY_NOT_ESCALATED
@@ -195,7 +200,34 @@ def test_a_late_escalation_is_one_after_the_assistant_has_spoken(scene: Scene) -
     answered(scene, "early", lane=3)
     answered(scene, "fine")
     spoken(scene, "fine")
-    assert sections(scene, LATE)["Late escalations"].tickets == ("late",)
+    answered(scene, "asked")
+    spoken(scene, "asked", Piece.QUESTION)
+    answered(scene, "asked", lane=2, key="m2")
+    section = sections(scene, LATE)["Late escalations"]
+    assert section.tickets == ("late",), "to ask is how the lane is found, and no answer"
+    assert section.what == BY_ID["late_escalation"].definition
+
+
+def test_a_ticket_that_was_handed_back_and_answered_escalates_late_too(scene: Scene) -> None:
+    answered(scene, "back", lane=3)
+    scene.people.hand_back("back", Lane.AUTONOMOUS, scene.seen("back"), scene.sign())
+    answered(scene, "back", key="m2")
+    spoken(scene, "back")
+    answered(scene, "back", lane=3, key="m3")
+    assert sections(scene, LATE)["Late escalations"].tickets == ("back",)
+
+
+def test_the_reviews_of_all_weeks_name_the_scorecards_late_escalations_once_each(scene: Scene) -> None:
+    began = scene.clock()
+    Desk(scene, 2).live(260)
+    catch_up(scene.store)
+    with scene.store.read() as conn:
+        wanted = tickets_of(conn, BY_ID["late_escalation"], Period(scene.clock()))
+        ends = [began + timedelta(weeks=n) for n in range((scene.clock() - began).days // 7 + 2)]
+        weeks = [material(conn, LATE, since, until)[0].tickets for since, until in pairwise(ends)]
+    named = [ticket for week in weeks for ticket in week]
+    assert sorted(named) == sorted(wanted) and len(wanted) > 2
+    assert sum(map(bool, weeks)) > 1, "in more than one week"
 
 
 def test_severe_overrides_are_those_to_lane_3_over_two_lanes_or_two_levels(scene: Scene) -> None:
