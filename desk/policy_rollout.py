@@ -17,7 +17,7 @@ from ledger.backtest_rows import StoredDecisions
 from ledger.errors import NotYetAllowed
 from ledger.policy_suggestions import Suggestion, suggestions
 from ledger.rollout import RolloutLedger
-from ledger.rollout_counts import FamilyCounts, LedgerCounts
+from ledger.rollout_counts import FamilyCounts, LedgerCounts, agreement_by_triggers
 from ledger.rollout_gate import record_promotion
 
 Tell = Callable[[str], None]
@@ -35,6 +35,9 @@ def promote(
     found = judge(evidence, release.promotion, phase)
     for finding in found:
         tell(_told(finding))
+    for raised, share in agreement_by_triggers(records.store, family).items():
+        together = " and ".join(t.replace("_", " ") for t in raised) or "no trigger"
+        tell(f"    agreement where {together} was raised: {share.hits} of {share.of}")
     if lacking := [f for f in found if not f.holds]:
         tell(
             f"{family} has not earned {phase.value} yet: {len(lacking)} of {len(found)} are missing. Nothing was changed."

@@ -31,13 +31,13 @@ class Evidence:
     misses: Share
     """Of audited tickets that never escalated: those that should have gone to a person."""
     overrides: Share
-    """Of handled tickets: those whose lane a person changed, or whose draft was rejected."""
+    """The scorecard's ``override``: of tickets on which a person decided, those that they overrode."""
     recontacts: Share
-    """Of answered tickets: those whose customer came back within 7 days."""
+    """The scorecard's ``recontact``: of answered tickets for which that is known by now, those whose customer came back."""
     useful: Share
-    """Of rated packets: those that saved time."""
+    """The scorecard's ``packet_usefulness``: of tickets whose packet was rated, those where it saved time."""
     agreed: Share
-    """Of tickets whose lane a person named before seeing ours: the same lane, or a lower."""
+    """Of the lanes that people named before seeing ours: the same lane, or a lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,7 @@ class Recent:
 
     overrides: Share
     recontacts: Share
+    """Recontacts so far: those that have not come back yet count among them, since an alarm does not wait."""
 
 
 def spiked(recent: Recent, bars: Promotion, sure: float = 0.999) -> str | None:

@@ -1,27 +1,28 @@
-"""What happened to the tickets of an issue family, counted from the events for the roll-out gate and for narrowing."""
+"""What the tickets of an issue family show, for the roll-out gate and for narrowing: the scorecard's own figures of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import Connection
 
 from guards.rollout_evidence import Evidence, Recent, Share
-from ledger.audits.figures import audit_misses
-from ledger.events import HOUSE, Kind
+from ledger.audits.figures import audited, families_of
+from ledger.audits.verdicts import standings
+from ledger.decisions import DecisionKind
+from ledger.events import HOUSE, Kind, timeline
 from ledger.rollout import MACHINE
+from ledger.scorecard.metrics import BY_ID
+from ledger.scorecard.projecting import catch_up
+from ledger.scorecard.reading import count, touching
+from ledger.spans import in_span, span_of
 from ledger.store import Store
-from ledger.tables import events
 
-RECONTACT = timedelta(days=7)
-_KINDS = (Kind.CUSTOMER_WROTE, Kind.LANE_ASSIGNED, Kind.DELIVERED, Kind.PERSON_DECIDED)
-_ANSWERS = frozenset({"answer", "approved"})
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_OVERRIDE, _RECONTACT, _USEFUL = BY_ID["override"], BY_ID["recontact"], BY_ID["packet_usefulness"]
 
 Audited = Callable[[str, datetime], Share]
 """Of the audited tickets of a family since a moment: those that should have gone to a person."""
@@ -38,98 +39,77 @@ class FamilyCounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """One ticket's outcomes."""
+class _Named:
+    """A lane that a person named before they saw ours."""
 
-    override: bool
-    answered: bool
-    recontact: bool
-    useful: int
-    rated: int
-    agreed: int
-    named: int
+    agrees: bool
+    raised: tuple[str, ...]
+    """The triggers that we had above low."""
 
 
 class LedgerCounts:
-    """Counts straight from the events, a ticket at a time. A recontact is the customer's writing again in the same ticket
-    within 7 days of an answer; a miss is what auditors found."""
+    """Counts of one ledger. A ticket counts in each family that it ever touched, and, as in the scorecard, from the moment
+    on at which its customer first wrote."""
 
     def __init__(self, store: Store, audited: Audited | None = None) -> None:
         """Without ``audited`` the ledger's own audits count, a disputed one as a whole miss."""
         self._store = store
         self._audited = audited or self._by_audits
 
-    def _by_audits(self, family: str, since: datetime) -> Share:
-        with self._store.read() as conn:
-            found = [row for row in audit_misses(conn, since, self._store.now()) if row.name == family]
-        return Share(sum(ceil(row.misses) for row in found), sum(row.audited for row in found))
-
     def evidence(self, family: str) -> Evidence:
         """Since the family was narrowed last, or from the beginning: what was earned before that counts no more."""
-        since = self._since(family, Kind.FAMILY_HELD, MACHINE)
-        told = list(self._tickets(family, since))
+        catch_up(self._store)
+        with self._store.read() as conn:
+            since = _narrowed(conn, family)
+            told = touching(conn, family, since, self._store.now())
+            named = _named(conn, family, since)
         return Evidence(
             misses=self._audited(family, since),
-            overrides=Share(sum(t.override for t in told), len(told)),
-            recontacts=Share(sum(t.recontact for t in told), sum(t.answered for t in told)),
-            useful=Share(sum(t.useful for t in told), sum(t.rated for t in told)),
-            agreed=Share(sum(t.agreed for t in told), sum(t.named for t in told)),
+            overrides=Share(*count(told, _OVERRIDE)),
+            recontacts=Share(*count(told, _RECONTACT)),
+            useful=Share(*count(told, _USEFUL)),
+            agreed=Share(sum(n.agrees for n in named), len(named)),
         )
 
     def recent(self, family: str, days: int) -> Recent:
         """As the protocol says."""
-        start = self._store.now() - timedelta(days=days)
-        told = list(self._tickets(family, max(start, self._since(family, Kind.FAMILY_LIFTED, None))))
-        return Recent(
-            Share(sum(t.override for t in told), len(told)),
-            Share(sum(t.recontact for t in told), sum(t.answered for t in told)),
-        )
-
-    def _since(self, family: str, kind: Kind, actor: str | None) -> datetime:
-        query = select(events).where(events.c.ticket_id == HOUSE, events.c.kind == kind.value)
+        catch_up(self._store)
+        now = self._store.now()
         with self._store.read() as conn:
-            rows = conn.execute(query.order_by(events.c.seq.desc())).all()
-        mine = (r.at for r in rows if r.head["family"] == family and actor in (None, r.actor))
-        return next(mine, _BEGINNING)
+            told = touching(conn, family, max(now - timedelta(days=days), _lifted(conn, family)), now)
+        return Recent(Share(*count(told, _OVERRIDE)), Share(*count(told, _RECONTACT, so_far=True)))
 
-    def _tickets(self, family: str, since: datetime) -> Iterator[_Told]:
-        query = (
-            select(events.c.ticket_id, events.c.kind, events.c.at, events.c.head)
-            .where(events.c.kind.in_([k.value for k in _KINDS]), events.c.at >= since)
-            .order_by(events.c.ticket_id, events.c.seq)
-        )
+    def _by_audits(self, family: str, since: datetime) -> Share:
+        now = self._store.now()
         with self._store.read() as conn:
-            for _, rows in groupby(conn.execute(query), key=lambda row: row.ticket_id):
-                told = list(rows)
-                if any(r.kind == Kind.LANE_ASSIGNED and family in r.head.get("families", ()) for r in told):
-                    yield _ticket(told)
+            held = [a for a in audited(standings(conn, now, since, now)) if family in families_of(a.audit)]
+        return Share(sum(a.miss > 0 for a in held), len(held))
 
 
-def _ticket(rows: Sequence[Any]) -> _Told:
-    decided = [r.head for r in rows if r.kind == Kind.PERSON_DECIDED]
-    wrote = [r.at for r in rows if r.kind == Kind.CUSTOMER_WROTE]
-    left = [r.at for r in rows if r.kind == Kind.DELIVERED and r.head.get("piece") in _ANSWERS]
-    ratings = [h["rating"] for h in decided if h["decision"] == "packet_rated"]
-    named = [h for h in decided if h["decision"] == "lane_named"]
-    return _Told(
-        override=any(h["decision"] in ("lane_changed", "rejected") for h in decided),
-        answered=bool(left),
-        recontact=any(at < again <= at + RECONTACT for at in left for again in wrote),
-        useful=ratings.count("saved_time"),
-        rated=len(ratings),
-        agreed=sum(int(h["to"]) <= int(h["ours"]) for h in named),
-        named=len(named),
-    )
-
-
-def agreement_by_triggers(store: Store) -> dict[tuple[str, ...], Share]:
-    """How often people who had not seen our lane agreed with it, by the triggers that were raised together."""
-    query = select(events.c.head).where(events.c.kind == Kind.PERSON_DECIDED.value)
-    found: dict[tuple[str, ...], Share] = {}
+def agreement_by_triggers(store: Store, family: str) -> Mapping[tuple[str, ...], Share]:
+    """``Evidence.agreed`` of a family, by the triggers that were raised together."""
     with store.read() as conn:
-        for (head,) in conn.execute(query):
-            if head.get("decision") == "lane_named":
-                raised = tuple(sorted(head.get("raised", ())))
-                held = found.get(raised, Share(0, 0))
-                found[raised] = Share(held.hits + (head["to"] == head["ours"]), held.of + 1)
-    return found
+        named = _named(conn, family, _narrowed(conn, family))
+    found: dict[tuple[str, ...], list[bool]] = {}
+    for one in named:
+        found.setdefault(one.raised, []).append(one.agrees)
+    return {raised: Share(sum(held), len(held)) for raised, held in sorted(found.items())}
+
+
+def _named(conn: Connection, family: str, since: datetime) -> list[_Named]:
+    """The lanes that people named of the family's tickets since a moment."""
+    decided = (e.head for e in in_span(conn, span_of(conn, since, _END), [Kind.PERSON_DECIDED]))
+    heads = (h for h in decided if h.get("decision") == DecisionKind.LANE_NAMED and family in h["families"])
+    return [_Named(int(h["to"]) <= int(h["ours"]), tuple(sorted(h["raised"]))) for h in heads]
+
+
+def _narrowed(conn: Connection, family: str) -> datetime:
+    """When a machine narrowed the family last."""
+    held = (e for e in timeline(conn, HOUSE, [Kind.FAMILY_HELD]) if e.actor == MACHINE)
+    return max((e.at for e in held if e.head["family"] == family), default=_BEGINNING)
+
+
+def _lifted(conn: Connection, family: str) -> datetime:
+    """When a person widened the family last."""
+    ended = timeline(conn, HOUSE, [Kind.FAMILY_LIFTED])
+    return max((e.at for e in ended if e.head["family"] == family), default=_BEGINNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,18 +170,37 @@ def _figures(cells: Sequence[Cell], by: Dimension | None, metrics: Iterable[Metr
         held[1] += cell.ripe
     size = {g: sum(held[0] for held in marks.values()) for g, marks in groups.items()}
     largest = sorted(groups, key=lambda g: (-size[g], g))
-    return [Figure(m, by, g, *_count(groups[g], m)) for m in metrics for g in largest]
+    return [Figure(m, by, g, *count(groups[g], m)) for m in metrics for g in largest]
 
 
-def _count(marks: Mapping[int, Sequence[int]], metric: Metric) -> tuple[int, int]:
+def count(marks: Mapping[int, Sequence[int]], metric: Metric, *, so_far: bool = False) -> tuple[int, int]:
+    """Hits and among, over tickets by their marks: how many there are, and how many of those are ripe.
+
+    With ``so_far`` a metric that ripens counts all of them: some of their customers may still come back.
+    """
     hits = among = 0
-    which = 1 if metric.ripens else 0
+    which = 1 if metric.ripens and not so_far else 0
     for borne, tickets in marks.items():
         if metric.among.holds(borne):
             among += tickets[which]
             if metric.counts.holds(borne):
                 hits += tickets[which]
     return hits, among
+
+
+def touching(conn: Connection, family: str, since: datetime, as_of: datetime) -> dict[int, tuple[int, int]]:
+    """The tickets that ever touched a family and whose customer first wrote at ``since`` or later, by their marks: how
+    many, and how many of those are ripe. ``projecting.catch_up`` comes first."""
+    # The day is the index's; it alone would take in what was opened earlier on that day.
+    asked = (_t.opened_on >= since.date().isoformat(), _t.opened_at >= since)
+    ripe = func.sum(case((_t.settled_on <= Period(as_of).ripe_until, 1), else_=0))
+    query = select(_t.families, _t.marks, func.count(), ripe).where(*asked).group_by(_t.families, _t.marks)
+    found: dict[int, tuple[int, int]] = {}
+    for families, marks, tickets, ripe_ones in (tuple[Any, ...](row) for row in conn.execute(query)):
+        if family in json.loads(families):
+            held = found.get(marks, (0, 0))
+            found[marks] = (held[0] + tickets, held[1] + ripe_ones)
+    return found
 
 
 _WEIGHT: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
@@ -215,7 +235,7 @@ def _months(conn: Connection, period: Period) -> dict[str, dict[str, Counter[str
         by_month[str(on)][int(marks)] = (int(tickets), int(ripe_ones))
     found: dict[str, dict[str, Counter[str]]] = {}
     for month in sorted(by_month):
-        counted = {metric.id: _count(by_month[month], metric) for metric in METRICS}
+        counted = {metric.id: count(by_month[month], metric) for metric in METRICS}
         found[month] = {id: Counter(hits=hits, among=among) for id, (hits, among) in counted.items()}
     return found
 
