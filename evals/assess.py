@@ -76,7 +76,7 @@ async def assess_row(
     opinions, failures = await assessors.opinions(list(row.messages), CallBudget())
     hinted = [sources.answer.family] if sources.answer else []
     seen = assess(words, facts, release, opinions, hinted, untrusted_texts(row.context))
-    decision = assign(seen, coverage_of(seen, facts, sources), release, failures=failures)
+    decision = assign(seen, coverage_of(facts, sources), release, failures=failures)
     told = decision.to_json()
     return {
         "id": row.id,

@@ -52,8 +52,6 @@ class Differences:
 
     changed: tuple[Difference, ...]
     """The newly autonomous first, then other lowered lanes, raised ones, and changed words."""
-    only_before: tuple[str, ...]
-    only_now: tuple[str, ...]
 
     @property
     def summary(self) -> str:
@@ -69,7 +67,7 @@ def differences(before: Run, now: Run) -> Differences:
     was, is_ = {o.id: o for o in before.judged}, {o.id: o for o in now.judged}
     found = [_difference(was[name], is_[name]) for name in is_ if name in was]
     changed = sorted((d for d in found if d.words), key=_rank)
-    return Differences(tuple(changed), tuple(n for n in was if n not in is_), tuple(n for n in is_ if n not in was))
+    return Differences(tuple(changed))
 
 
 def _rank(found: Difference) -> tuple[int, str]:

@@ -101,7 +101,6 @@ class Compared:
     now: Share
     lost: tuple[str, ...]
     """Cases that were better before."""
-    gained: tuple[str, ...]
     live: bool
     """True where the model itself answered, and might answer otherwise next time."""
 
@@ -160,7 +159,6 @@ def _compared(name: str, figure: str, both: Iterable[tuple[str, Mark, Mark]], li
         Share(figure, sum(was[0] for _, was, _ in rows), sum(was[1] for _, was, _ in rows)),
         Share(figure, sum(now[0] for _, _, now in rows), sum(now[1] for _, _, now in rows)),
         tuple(case for case, was, now in rows if now[0] < was[0]),
-        tuple(case for case, was, now in rows if now[0] > was[0]),
         live,
     )
 

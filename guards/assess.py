@@ -124,11 +124,6 @@ def assess(
 # ── families ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def touched_families(read: str, release: Release, hinted: Iterable[str] = ()) -> tuple[str, ...]:
-    """The issue families that the words touch; where none shows itself, those of which there are weaker signs."""
-    return shown_families(read, release, hinted) or _weaker_families(read, release)
-
-
 def shown_families(read: str, release: Release, hinted: Iterable[str] = ()) -> tuple[str, ...]:
     """The issue families that show themselves in the words, the most often named first, then the hinted ones."""
     counts: dict[str, int] = {}

@@ -31,11 +31,6 @@ def narrower(one: Ceiling, other: Ceiling) -> Ceiling:
     return min(one, other, key=_WIDTH.__getitem__)
 
 
-def is_wider(one: Ceiling, than: Ceiling) -> bool:
-    """True where the first allows what the second does not."""
-    return _WIDTH[one] > _WIDTH[than]
-
-
 def ceiling_of(release: Release, family: str) -> Ceiling:
     """What the release allows in a family; a family that it does not know has earned nothing."""
     plan = release.rollout

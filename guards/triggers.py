@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -137,10 +137,6 @@ class Matrix:
     def at_least(self, level: Level) -> tuple[Trigger, ...]:
         """The triggers at that level or above, in the law's order."""
         return tuple(t for t in Trigger if self.level(t) >= level)
-
-    def raised_by(self, more: Iterable[Signal]) -> Matrix:
-        """This matrix with more signals: it can only rise."""
-        return Matrix(self.signals + tuple(more))
 
     def to_json(self) -> dict[str, dict[str, object]]:
         """``{trigger: {level, evidence, by}}`` for every trigger, as the issue's ``assess`` prints it."""

@@ -8,7 +8,7 @@ One store, and one object for each actor. What an actor may not do has no method
     WorkerLedger(store)               what the graph may do: now, snapshot, thread, ticket, address, register,
                                       standing, halts, is_halted, recorded, refusals, deliveries, events,
                                       review; record, record_many, record_outcome, refuse; assign,
-                                      open_answer, open_action, raise_answer, raise_action, raise_floor,
+                                      open_answer, open_action, raise_answer, raise_floor,
                                       close_answer; propose; open_review, revise_review. It cannot lower,
                                       approve, claim, hand back or halt.
     PeopleLedger(store)               what a named person decides: claim, release, approve, edit_and_approve,

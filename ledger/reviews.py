@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -60,17 +59,6 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewCounts:
-    """How much waits."""
-
-    open: int
-    unclaimed: int
-    due: int
-    by_queue: Mapping[str, int]
-    by_person: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class PastDraft:
     """A draft that the review held once, or holds now."""
 
@@ -125,33 +113,6 @@ class Reviews:
             held = get(conn, review)
             past = timeline(conn, held.ticket, [Kind.REVIEW_OPENED, Kind.REVIEW_REVISED])
             return tuple(_past_draft(conn, e, held) for e in past if _holds_draft(e, review))
-
-    def counts(self, now: datetime | None = None) -> ReviewCounts:
-        """How many reviews are open, unclaimed and due, by queue and by person."""
-        moment = now or self._store.now()
-        with self._store.read() as conn:
-            rows = conn.execute(
-                select(
-                    func.coalesce(reviews.c.routed_to, reviews.c.queue).label("queue"),
-                    reviews.c.due_at,
-                    registers.c.claimed_by,
-                )
-                .join(registers, registers.c.ticket_id == reviews.c.ticket_id)
-                .where(reviews.c.state == "open")
-            ).all()
-        by_queue: dict[str, int] = {}
-        by_person: dict[str, int] = {}
-        for row in rows:
-            by_queue[row.queue] = by_queue.get(row.queue, 0) + 1
-            if row.claimed_by is not None:
-                by_person[row.claimed_by] = by_person.get(row.claimed_by, 0) + 1
-        return ReviewCounts(
-            open=len(rows),
-            unclaimed=sum(row.claimed_by is None for row in rows),
-            due=sum(row.due_at is not None and row.due_at <= moment for row in rows),
-            by_queue=by_queue,
-            by_person=by_person,
-        )
 
     def _all(self, query: Select[Any]) -> tuple[Review, ...]:
         with self._store.read() as conn:

@@ -228,10 +228,6 @@ class WorkerLedger:
             self._write(conn, ticket, also)
             return register.raise_opening(conn, ticket, opening, to, at=self._store.now(), actor=ACTOR)
 
-    def raise_action(self, ticket: str, opening: int, to: object, also: Sequence[Entry] = ()) -> Register:
-        """Raises an open action; a lower lane changes nothing. UnknownOpening."""
-        return self.raise_answer(ticket, opening, to, also)
-
     def raise_floor(self, ticket: str, to: object, also: Sequence[Entry] = ()) -> Register:
         """Raises the conversation's floor; a lower lane changes nothing."""
         with self._writing(ticket) as conn:

@@ -49,7 +49,7 @@ class AssignLane:
         several = questions if len(questions := asks_of(asked)[1:]) > 1 else []
         if sources.answer is None and not all(tellable(q, assessment, facts, self.release) for q in several):
             told = ()  # a fact that answers one question does not answer the others
-        coverage = coverage_of(assessment, facts, sources, told)
+        coverage = coverage_of(facts, sources, told)
         if settled_by_customer(messages):
             # "That worked, thank you" asks nothing, so no article has to answer it.
             coverage = replace(coverage, source="the customer's own confirmation")
@@ -91,7 +91,7 @@ class AssignLane:
         return {"decision": decision.to_json(), "lane": int(assigned.lane), "opening": opening}
 
 
-def coverage_of(assessment: Assessment, facts: Facts, sources: Sources, told: tuple[Fact, ...] = ()) -> Coverage:
+def coverage_of(facts: Facts, sources: Sources, told: tuple[Fact, ...] = ()) -> Coverage:
     """The positive reasons for lane 1: an article that answers, two between which the customer may choose, or a
     confirmed fact of their own account."""
     found = sources.answer or (sources.choice[0] if sources.choice else None)

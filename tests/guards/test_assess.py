@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guards.assess import Assessment, Need, Opinion, assess, is_general, text_signals, touched_families
+from guards.assess import Assessment, Need, Opinion, assess, is_general, text_signals
 from guards.assign import lane_by_risk
 from guards.facts import Fact, Facts, FactValue, Standing
 from guards.lanes import Lane
@@ -438,8 +438,7 @@ def test_no_untrusted_text_lowers_anything_or_changes_the_families(
 @given(before=st.lists(st.sampled_from(SAYINGS), min_size=1, max_size=2).map(" ".join), after=st.text(max_size=80))
 def test_no_further_line_silences_what_the_words_before_it_raised(release: Release, before: str, after: str) -> None:
     def seen(text: str) -> set[str]:
-        read = plain(text)
-        return {s.id for s in text_signals(read, touched_families(read, release), release)}
+        return {s.id for s in text_signals(plain(text), assess(text, Facts(), release).families, release)}
 
     assert seen(f"{before}\n{after}") >= seen(before)
     assert seen(f"{after}\n{before}") >= seen(before)
@@ -457,7 +456,7 @@ def test_a_matrix_with_more_signals_can_only_be_higher(
 
     before = [*signals, (last, Level.HIGH)]
     after = [*more, (last, Level.MEDIUM)]
-    high = Matrix(tuple(made(before))).raised_by(made(after))
+    high = Matrix(tuple(made([*before, *after])))
     assert all(high.level(t) >= Matrix(tuple(made(before))).level(t) for t in T)
     assert all(high.level(t) >= height for t, height in (*before, *after))
 
@@ -856,8 +855,8 @@ def test_weaker_signs_of_families_never_make_a_mixture_that_stronger_ones_would_
     incident = known(incidents__affecting="INC-1")
     opinion = Opinion(by=Witness.HEAD, levels={T.POLICY_SENSITIVITY: Level.HIGH})
     weak = "The group is cheaper with unused ones left over, is it?"
-    assert touched_families(plain(weak), release) == ("billing", "seats_permissions", "usage_limits")
     alone = assess(weak, Facts(), release, [opinion])
+    assert alone.families == ("billing", "seats_permissions", "usage_limits")
     assert level(alone, T.MULTI_DOMAIN_COMPLEXITY) is Level.LOW
     before = assess(weak, incident, release, [opinion])
     assert level(before, T.MULTI_DOMAIN_COMPLEXITY) is Level.MEDIUM

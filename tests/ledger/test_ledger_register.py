@@ -214,7 +214,7 @@ def test_the_worker_has_exactly_these_hands() -> None:
             "narrowed",
         ),
         *("record", "record_many", "record_outcome", "refuse"),
-        *("assign", "open_answer", "open_action", "raise_answer", "raise_action", "raise_floor", "close_answer"),
+        *("assign", "open_answer", "open_action", "raise_answer", "raise_floor", "close_answer"),
         *("propose", "open_review", "revise_review"),
     }
 

@@ -28,7 +28,6 @@ Weights = dict[str, Floats]
 _FULL_SHARE: Final = 2 / 3
 """How much the judgement made on full lists counts on a full shelf; the one made on thin lists has the rest."""
 _QUESTION_CHARS: Final = 2000
-_TEXT_CHARS: Final = 600
 _FIRST_WORD: Final = 130
 """Rows of the vocabulary up to this are marks and single letters, which say nothing."""
 
