@@ -23,7 +23,8 @@ from agent.graph import build_graph
 from agent.handle import Handler
 from agent.model import ModelDoor, ModelSettings
 from agent.release_in_force import release_in_force
-from agent.sources import Remembering, SourceFinder
+from agent.remembering import Remembering
+from agent.sources import SourceFinder
 from agent.steps import Steps
 from agent.steps.assess_triggers import AssessTriggers
 from agent.steps.assign_lane import AssignLane

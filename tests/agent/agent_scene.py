@@ -22,7 +22,7 @@ from agent.assessors.text_head import NEEDS, TRIGGERS, HeadReading
 from agent.handle import ClockTicked, Handled, Handler, PersonDecided
 from agent.model import ModelSettings
 from agent.release_in_force import release_view
-from agent.sources import Remembering
+from agent.remembering import Remembering
 from agent.wiring import open_handler
 from desk.channels.eml import EmlChannel, words_of
 from desk.decisions import Look, look

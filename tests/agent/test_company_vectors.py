@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from agent.assessors.encoder import WEIGHTS, TextEncoder, fingerprint
-from agent.sources import Remembering, SourceFinder
+from agent.remembering import Remembering
+from agent.sources import SourceFinder
 from agent.wiring import COMPANY_VECTORS
 from tools.sandbox import SandboxCompany
 

@@ -14,6 +14,7 @@ import pytest
 from agent.assessors.answering import AnswerJudge, Candidate, ends_of, words_of
 from agent.assessors.answering.shelf import CANDIDATES, FIGURES, Listing, Shelf
 from agent.assessors.encoder import TextEncoder
+from agent.remembering import Remembering
 from agent.sources import (
     ANSWER_AT,
     ASK_AT,
@@ -22,7 +23,6 @@ from agent.sources import (
     SAME_QUESTION,
     WELL_LISTED,
     Hit,
-    Remembering,
     SourceFinder,
     Sources,
 )

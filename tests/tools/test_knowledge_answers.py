@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from agent.assessors.encoder import TextEncoder
-from agent.sources import Remembering, SourceFinder
+from agent.remembering import Remembering
+from agent.sources import SourceFinder
 from agent.wiring import article_vectors
 from tools.sandbox import SandboxCompany
 from tools.systems import Article, Audience, Knowledge

@@ -20,7 +20,7 @@ import numpy as np
 from answering import HERE, Fitted, Kept, Question
 
 from agent.assessors.answering.shelf import Listing, Shelf
-from agent.sources import _listing
+from agent.remembering import listing_of
 from guards.gate import Permit
 from tools.knowledge import may_ground
 from tools.sandbox import SandboxCompany
@@ -43,7 +43,7 @@ def asked_by_halves() -> list[tuple[int, Question]]:
     articles = asyncio.run(SandboxCompany().systems().knowledge.articles({Audience.PUBLIC}))
     live = [a for a in articles if isinstance(may_ground(a, TODAY), Permit)]
     closed = [text for a in articles if a.approved_by and a not in live for text in (a.title, *a.questions)]
-    lists, embed, found = [_listing(a) for a in live], Kept(), []
+    lists, embed, found = [listing_of(a) for a in live], Kept(), []
     for which in (0, 1):
         kept = [Listing(x.title, half(x.questions, which), half(x.not_answered, which), x.sentences) for x in lists]
         everyone = range(len(lists))

@@ -10,7 +10,8 @@ import asyncio
 import numpy as np
 
 from agent.assessors.encoder import WEIGHTS, fingerprint
-from agent.sources import Remembering, SourceFinder
+from agent.remembering import Remembering
+from agent.sources import SourceFinder
 from agent.wiring import COMPANY_VECTORS, text_head
 from tools.sandbox import SandboxCompany
 
