@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from desk.channels import Channel
 from desk.staying import keep_posting
 from desk.watching import Watch
+from desk.ways_out import APART, HERE
 from desk.worker import Worker
 from desk.workplace import Workplace
 from ledger.accounts import Accounts
@@ -59,6 +60,11 @@ class Counter:
         for thread in (self.worker, self.watch, self._post):
             if thread is not None and thread.is_alive():
                 thread.join(seconds)
+
+    @property
+    def leaves(self) -> str:
+        """When an approved text leaves, in words: by this process's own post room, or by another's."""
+        return HERE if self._post is not None and self._post.is_alive() else APART
 
     def stopped(self) -> tuple[str, ...]:
         """The parts that were started and have ended by themselves: somebody has to start the process anew."""

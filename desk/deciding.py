@@ -19,9 +19,11 @@ from desk.mailbox.attachments import Attachments
 from desk.ordering import end_action, order_change, read_levels, will_run
 from desk.proposing import forget_proposals
 from desk.records import Records
+from desk.ways_out import COMMAND, shown_to, whom
 from desk.workplace import Workplace
 from guards.lanes import Lane
 from ledger.decisions import ActionResult, Decision, PacketRating, Seen, Signature
+from ledger.reaching import Reach
 from ledger.reviews import Review
 
 Tell = Callable[[str], None]
@@ -144,7 +146,7 @@ def decide(place: Workplace, order: Order, tell: Tell) -> int:
     tell(shown(look))
     seen = look.seen if order.seen is None else decisions.read_token(order.seen)
     done = carry_out(place, order, look, seen, sign)
-    tell(what_follows(place, order, look, done))
+    tell(what_follows(place, order, look, done, seen))
     asyncio.run(_run(place, order.ticket))
     return 0
 
@@ -177,6 +179,8 @@ def shown(look: Look) -> str:
     parts.extend(f"action {a.id} ({a.name}) waits" for a in register.actions)
     parts.append("no open review" if review is None else f"review {review.id} in {review.queue}")
     parts.append("no draft" if look.seen.draft is None else f"draft {look.seen.draft[:12]}")
+    if look.besides.address:
+        parts.append(f"reached at {look.besides.address} once they have left the chat")
     return visible(
         f"Seen: ticket {register.ticket}, {', '.join(parts)} ({decisions.token(look.seen)})".replace("\n", " ")
     )
@@ -240,14 +244,15 @@ def _draft(review: Review) -> bytes:
     return (text or "").encode("utf-8")
 
 
-def what_follows(place: Workplace, order: Order, look: Look, done: Decision) -> str:
-    """What will happen by the decision, in one sentence; below it the text, where one will leave."""
+def what_follows(place: Workplace, order: Order, look: Look, done: Decision, seen: Seen, leaves: str = COMMAND) -> str:
+    """What will happen by the decision, in one sentence; below it the text, where one will leave. ``leaves`` says when
+    it does, by who posts."""
     now = done.register
     match order.act:
         case Act.APPROVE | Act.ANSWER:
-            return _leaves(place, done)
+            return _leaves(place, done, shown_to(look.besides, seen), leaves)
         case Act.APPROVE_CHANGE:
-            return will_run(place, done)
+            return will_run(place, done, leaves)
         case Act.CLAIM:
             said = f"{done.by} has the thread now: nothing of the assistant's leaves in it"
         case Act.RELEASE:
@@ -280,13 +285,13 @@ def what_follows(place: Workplace, order: Order, look: Look, done: Decision) -> 
     return visible(f"{said}.")
 
 
-def _leaves(place: Workplace, done: Decision) -> str:
+def _leaves(place: Workplace, done: Decision, besides: Reach, leaves: str) -> str:
     held = next(d for d in place.history.deliveries(done.ticket) if d.reply_key == done.reply_key)
     until = ""
     if held.letter.approval is not None:
         until = f" (until {held.letter.approval.expires_at:%Y-%m-%d %H:%M} UTC, if the customer does not write before)"
     return visible(
-        f"This exact text will leave with the next `lanewise post`, to {held.letter.recipient}{until}:\n\n"
+        f"This exact text will leave {leaves}, for {whom(place.settings, held.letter.recipient, besides)}{until}:\n\n"
         f"{held.body.text}"
     )
 

@@ -32,6 +32,7 @@ from ledger.errors import (
 )
 from ledger.history import History, Message
 from ledger.people import PeopleLedger
+from ledger.reaching import Reach
 from ledger.register import Register
 from ledger.reviews import Review, Reviews
 
@@ -48,6 +49,8 @@ class Look:
     thread: tuple[Message, ...]
     seen: Seen
     """To be given back with the decision; ``token`` makes it fit into a form or a command."""
+    besides: Reach
+    """How the customer is reached once they have left the chat."""
 
 
 def look(history: History, reviews: Reviews, ticket: str) -> Look:
@@ -57,17 +60,20 @@ def look(history: History, reviews: Reviews, ticket: str) -> Look:
         register = history.register(ticket)
         review = reviews.of_ticket(ticket)
         thread = history.thread(ticket)
+        besides = history.reach(ticket)
     draft = review.draft.digest if review is not None and review.draft is not None else None
-    return Look(register, review, thread, Seen.of(register, draft))
+    return Look(register, review, thread, Seen.of(register, draft, besides.mark), besides)
 
 
 def token(seen: Seen) -> str:
-    """What was seen, as one short word: ``e2-r17-s12-9f86d081…``, or without a draft and a settling ``e2-r17``."""
+    """What was seen, as one short word: ``e2-r17-s12-a0123456789abcdef-9f86d081…``, or without a draft, an address and a
+    settling ``e2-r17``."""
     settled = f"-s{seen.settled_by}" if seen.settled_by else ""
-    return f"e{seen.epoch}-r{seen.revision}{settled}" + (f"-{seen.draft}" if seen.draft else "")
+    shown = f"-a{seen.address}" if seen.address else ""
+    return f"e{seen.epoch}-r{seen.revision}{settled}{shown}" + (f"-{seen.draft}" if seen.draft else "")
 
 
-_TOKEN = re.compile(r"e(\d{1,18})-r(\d{1,18})(?:-s(\d{1,18}))?(?:-([0-9a-f]{64}))?", re.ASCII)
+_TOKEN = re.compile(r"e(\d{1,18})-r(\d{1,18})(?:-s(\d{1,18}))?(?:-a([0-9a-f]{16}))?(?:-([0-9a-f]{64}))?", re.ASCII)
 
 
 def read_token(text: str) -> Seen:
@@ -75,7 +81,7 @@ def read_token(text: str) -> Seen:
     found = _TOKEN.fullmatch(text.strip())
     if found is None:
         raise DecisionRefused(f"{text[:80]!r} does not say what you had seen. Look at the ticket again.")
-    return Seen(int(found[1]), int(found[2]), found[4], int(found[3] or 0))
+    return Seen(int(found[1]), int(found[2]), found[5], int(found[3] or 0), found[4] or "")
 
 
 def signed(by: str, reason: str, key: str) -> Signature:

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from agent.release_in_force import release_view
 from desk.decisions import open_places
+from desk.ways_out import whom
 from desk.workplace import Workplace
-from guards.gate import Refusal
+from guards.gate import Letter, Refusal
 from guards.rollout import anything_leaves
-from ledger.chats import CHAT
 from ledger.foreseen import foresee
 from ledger.words import digest_of, keepable
 
@@ -41,7 +41,7 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
     what = "exactly this draft" if draft else "exactly this text of yours"
     until = f"{seen.approval.expires_at:%d %b %H:%M} UTC"
     said = (
-        f"If you approve, {what} (SHA-256 {digest[:12]}…) leaves for {_way(place, seen.letter.recipient)}, once. "
+        f"If you approve, {what} (SHA-256 {digest[:12]}…) leaves for {_whom(place, seen.letter)}, once. "
         f"The yes lasts until {until}, and dies at once if the customer writes first or the lane rises."
     )
     if not anything_leaves(place.release):
@@ -53,13 +53,5 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
     return Follows(True, said, digest)
 
 
-def channel(place: Workplace) -> str:
-    """The way out, as people call it."""
-    return {"eml": "mail file", "console": "the console", "smtp": "mail"}.get(
-        place.settings.channel, place.settings.channel
-    )
-
-
-def _way(place: Workplace, recipient: str) -> str:
-    """For whom, and by what."""
-    return "the customer, in the chat" if recipient.startswith(CHAT) else f"{recipient} by {channel(place)}"
+def _whom(place: Workplace, letter: Letter) -> str:
+    return whom(place.settings, letter.recipient, place.history.reach(letter.ticket))

@@ -13,6 +13,7 @@ from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused, NotAllowed
 from desk.ordering import end_action, order_change
+from desk.ways_out import HERE, shown_to, whom
 from desk.wording_shown import lines, same_text, word_diff
 from desk.workplace import Workplace
 from guards.lanes import Lane
@@ -33,6 +34,8 @@ class Asked:
     person: Person
     ticket: str
     form: Mapping[str, str]
+    leaves: str = HERE
+    """When what is approved leaves, in words."""
     look: Look = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,7 +137,7 @@ def _approve(asked: Asked) -> str:
     if done.first:
         _write_back(asked, review, draft, draft if whole else asked.text, seen, sign)
     how = "as it stood" if whole else "with your changes"
-    return f"Approved {how}. It leaves for {place.history.ticket(asked.ticket).recipient} now."
+    return f"Approved {how}. It leaves for {_whom(asked)}, {asked.leaves}."
 
 
 def _answer(asked: Asked) -> str:
@@ -144,7 +147,12 @@ def _answer(asked: Asked) -> str:
     if done.first and review is not None:
         draft = (review.draft.text if review.draft is not None else None) or ""
         _write_back(asked, review, draft, asked.text, asked.seen, sign)
-    return f"Your answer leaves for {place.history.ticket(asked.ticket).recipient} now."
+    return f"Your answer leaves for {_whom(asked)}, {asked.leaves}."
+
+
+def _whom(asked: Asked) -> str:
+    recipient = asked.place.history.ticket(asked.ticket).recipient
+    return whom(asked.place.settings, recipient, shown_to(asked.look.besides, asked.seen))
 
 
 def _reject(asked: Asked) -> str:
@@ -280,9 +288,8 @@ def _order(asked: Asked) -> str:
     raw = json.dumps(given)
     opening = _opening(asked)
     done = order_change(asked.place, asked.look, opening, action, raw, asked.seen, asked.sign())
-    return f"Ordered under your name: {action.replace('_', ' ')}, once. The action is done when the system says so." + (
-        "" if done.first else " (It was ordered before.)"
-    )
+    said = f"Ordered under your name: {action.replace('_', ' ')}, once. It is carried out {asked.leaves}, and the action is done"
+    return f"{said} when the system says so." + ("" if done.first else " (It was ordered before.)")
 
 
 def _argument(kind: type, written: str) -> object:
@@ -330,7 +337,7 @@ ACTS: Mapping[str, tuple[May, Act]] = {
 """Each act of the desk on one ticket, with the right it takes."""
 
 
-def approve_opened(place: Workplace, person: Person, ticket: str, seen: str, key: str) -> str:
+def approve_opened(place: Workplace, person: Person, ticket: str, seen: str, key: str, leaves: str = HERE) -> str:
     """Approves one of several drafts, as it stands, where this person has opened exactly it. DecisionRefused."""
     review = place.reviews.of_ticket(ticket)
     if review is None or review.draft is None or review.draft.text is None:
@@ -338,4 +345,4 @@ def approve_opened(place: Workplace, person: Person, ticket: str, seen: str, key
     if Looks(place.store).of(ticket, person.name, review.id, review.draft.digest) is None:
         raise DecisionRefused("you have not opened this draft: open it before you approve it among others.")
     form = {"review": review.id, "seen": seen, "key": key, "text": review.draft.text, "reason": "approved among others"}
-    return do(Asked(place, person, ticket, form), "approve")
+    return do(Asked(place, person, ticket, form, leaves), "approve")

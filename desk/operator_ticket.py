@@ -312,6 +312,8 @@ def _told(event: Event, person: str) -> Happened | None:
         case Kind.PERSON_DECIDED if event.actor != person:
             said = _decided(event)
             return None if said is None else Happened(said, True)
+        case Kind.CONTACT_GIVEN:
+            return Happened("The customer left an address to be reached at", False)
         case Kind.NOTE_WRITTEN if event.actor != person:
             return Happened(f"{event.actor} wrote a note", False)
         case Kind.REVIEW_OPENED:

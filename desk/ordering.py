@@ -72,12 +72,12 @@ def read_levels(text: str) -> dict[Trigger, Level]:
     return found
 
 
-def will_run(place: Workplace, done: Decision) -> str:
-    """What will happen by an order, with its exact arguments."""
+def will_run(place: Workplace, done: Decision, leaves: str) -> str:
+    """What will happen by an order, with its exact arguments; ``leaves`` says when, by who carries it out."""
     held = next(c for c in place.history.changes(done.ticket) if c.key == done.head["change"])
     until = f"{held.expires_at:%Y-%m-%d %H:%M} UTC" if held.expires_at else "it runs out"
     shown = json.dumps(held.arguments.json(), indent=2, ensure_ascii=False)
     return visible(
-        f"This exact change will be made with the next `lanewise post`, once, under {held.by}'s name (until {until}, "
+        f"This exact change will be made {leaves}, once, under {held.by}'s name (until {until}, "
         f"if the customer does not write before):\n\n{held.action}\n{shown}"
     )

@@ -41,14 +41,24 @@ _log.addHandler(logging.NullHandler())  # whoever serves decides where it goes; 
 class PostRoom:
     """Takes each waiting letter to the channel, once, if the ledger still lets it go at that moment."""
 
-    __slots__ = ("_channel", "_history", "_ledger", "_owed", "_view")
+    __slots__ = ("_channel", "_history", "_ledger", "_mails", "_owed", "_view")
 
-    def __init__(self, ledger: PostLedger, history: History, channel: Channel, view: Callable[[], ReleaseView]) -> None:
-        """``view`` is asked anew for every letter, so that a policy change stops the letters behind it."""
+    def __init__(
+        self,
+        ledger: PostLedger,
+        history: History,
+        channel: Channel,
+        view: Callable[[], ReleaseView],
+        *,
+        mails: bool = False,
+    ) -> None:
+        """``view`` is asked anew for every letter, so that a policy change stops the letters behind it. ``mails`` is True
+        where the channel reaches mailboxes: then a person's answer follows a customer who has left the chat."""
         self._ledger = ledger
         self._history = history
         self._channel = channel
         self._view = view
+        self._mails = mails
         self._owed: list[Callable[[], None]] = []
 
     def deliver_waiting(self, ticket: str | None = None, *, stop: Callable[[], bool] = lambda: False) -> list[Delivery]:
@@ -88,9 +98,9 @@ class PostRoom:
         # Read before the letter is begun: an error here leaves it waiting, not half-way.
         ticket = self._history.ticket(self._ledger.delivery(reply_key).letter.ticket)
         threading = threading_for(self._history, ticket.id)
-        going = self._ledger.begin(reply_key, self._view())
+        going = self._ledger.begin(reply_key, self._view(), self._mails)
         if isinstance(going, Refusal):
-            return None if going.rule == "state" else self._ledger.delivery(reply_key)
+            return None if going.rule in ("state", "wait") else self._ledger.delivery(reply_key)
         self._record(self._hand_over(going, ticket, threading))
         return self._ledger.delivery(reply_key)
 
@@ -99,7 +109,7 @@ class PostRoom:
         try:
             ref = self._channel.deliver(
                 going.reply_key,
-                recipient=going.letter.recipient,
+                recipient=going.to,
                 subject=subject_for(ticket),
                 body=going.body.decode("utf-8"),
                 headers={**headers_for(going.letter.piece), **threading},

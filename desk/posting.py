@@ -32,7 +32,9 @@ def sweep(place: Workplace, channel: Channel, tell: Tell) -> int:
         tell(told(place, delivery))
     for change in (*made, *(c for c in left_changes if c.key not in fresh)):
         tell(told_of_change(place, change))
-    if not gone:
+    if held := len(PostLedger(place.store).waiting()):
+        tell(f"Waiting a minute or two, since the customer has just left the chat: {counted(held, 'letter')}.")
+    elif not gone:
         tell("No letter waits.")
     return 0
 

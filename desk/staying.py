@@ -12,12 +12,13 @@ from typing import Any
 
 from agent.release_in_force import release_in_force, release_view
 from desk.changes import ChangeRoom, system_for
-from desk.channels import Channel
+from desk.channels import MAIL, Channel
 from desk.channels.chat import with_chat
 from desk.channels.console import visible
 from desk.policy_files import release_now
 from desk.post import PostRoom
 from desk.records import Records
+from desk.ways_out import went
 from guards.errors import PolicyError
 from ledger.changes import Change, ChangeState
 from ledger.changing import ChangeLedger
@@ -82,7 +83,8 @@ def _rooms(records: Records, channel: Channel) -> tuple[PostRoom, ChangeRoom | N
         return release_view(release_in_force(records.store, release_now(records.settings, records.store)))
 
     system = system_for(records.settings)
-    room = PostRoom(PostLedger(records.store), records.history, with_chat(channel, records.store), view)
+    both, mails = with_chat(channel, records.store), channel.name in MAIL
+    room = PostRoom(PostLedger(records.store), records.history, both, view, mails=mails)
     return room, ChangeRoom(ChangeLedger(records.store), system, view) if system else None
 
 
@@ -124,7 +126,7 @@ def told_to_stop() -> Iterator[threading.Event]:
 def told(place: Records, delivery: Delivery) -> str:
     """What became of a letter, in one line that no stranger's id can break."""
     letter = delivery.letter
-    to = letter.recipient or "(erased)"
+    to = went(delivery, place.history.mailed_to(delivery))
     line = (
         f"{delivery.state.value:<8} {letter.piece.value} for ticket {letter.ticket}, to {to}: {_why(place, delivery)}"
     )

@@ -14,7 +14,7 @@ from agent.model import ModelSettings
 from agent.release_in_force import release_in_force, release_view
 from agent.wiring import open_handler, warm_search
 from desk.changes import ChangeRoom, system_for
-from desk.channels import Channel
+from desk.channels import MAIL, Channel
 from desk.channels.chat import with_chat
 from desk.pinning import pin_articles
 from desk.policy_files import read_pinned, release_now
@@ -126,7 +126,8 @@ class Workplace(Records):
 
     def post_room(self, channel: Channel) -> PostRoom:
         """The only way out, through one channel and, for its own conversations, the chat."""
-        return PostRoom(PostLedger(self.store), self.history, with_chat(channel, self.store), self._view)
+        both, mails = with_chat(channel, self.store), channel.name in MAIL
+        return PostRoom(PostLedger(self.store), self.history, both, self._view, mails=mails)
 
     def change_room(self) -> ChangeRoom | None:
         """What carries out the changes that people order; None where no system for them is connected."""

@@ -16,15 +16,16 @@ from ledger import events, register
 from ledger.errors import UnknownTicket
 from ledger.events import Entry, Event, Kind, own_key
 from ledger.letters import DeliveryState
+from ledger.reaching import CHAT, is_by_mail, is_closed
 from ledger.store import Store
 from ledger.tables import chats, inbox, outbox, reviews, tickets
 from ledger.tables import events as events_table
 from ledger.words import digest_of, keepable
 
-CHAT = "chat:"
-"""What a conversation's recipient begins with. No mail address can: a colon never stands in a plain one."""
 ADDRESS_KEPT = timedelta(hours=1)
 """How long the digest of the address stands that a conversation was started from: as long as it is counted by."""
+HERE_FOR = timedelta(seconds=40)
+"""How long a customer counts as there after the last sign of their open page: longer than two of its beats."""
 EMPTY_KEPT = timedelta(days=1)
 """How long a conversation stands in which nobody wrote."""
 
@@ -65,6 +66,8 @@ class Line:
     """For what left: answer, question, closing, notice or approved."""
     asks_person: bool = False
     erased: bool = False
+    mailed: bool = False
+    """True where it left by mail, since the customer was gone: its words stand there alone."""
 
 
 class ChatState(StrEnum):
@@ -160,11 +163,29 @@ class Chats:
 
     def leave_contact(self, ticket: str, email: str) -> None:
         """Records an address that the customer left to be reached at; told twice, it is one. It is anybody's claim, and
-        no letter ever goes there by itself. UnknownTicket before the first message."""
+        nothing of the assistant's ever goes there. UnknownTicket before the first message."""
         with self._store.write(durable=True) as conn:
             _known(conn, ticket)
-            entry = Entry(Kind.CONTACT_GIVEN, own_key(f"contact/{digest_of(email)}"), {}, email)
+            last = events.latest(conn, ticket, Kind.CONTACT_GIVEN)
+            if last is not None and last.body is not None and last.body.text == email:
+                return
+            # Who corrects an address twice may come back to the first: each change is an event of its own.
+            key = own_key(f"contact/{last.seq if last else 0}/{digest_of(email)}")
+            entry = Entry(Kind.CONTACT_GIVEN, key, {}, email)
             events.append(conn, ticket, entry, at=self._store.now(), actor="customer")
+
+    def here(self, ticket: str) -> None:
+        """The customer's page is open: a text for them is read in the chat."""
+        self._set_here(ticket, self._store.now() + HERE_FOR)
+
+    def left(self, ticket: str) -> None:
+        """Their page was closed, or its line was lost: whoever comes back in a moment has not left."""
+        self._set_here(ticket, self._store.now())
+
+    def _set_here(self, ticket: str, until: datetime) -> None:
+        with self._store.write() as conn:
+            held = (chats.c.ticket_id == ticket, chats.c.secret_digest.is_not(None))
+            conn.execute(update(chats).where(*held).values(here_until=until))
 
     def pressure(self, ticket: str, key: str) -> Pressure | None:
         """How much is written just now, all of one moment; None for a message that was filed before."""
@@ -225,6 +246,8 @@ def _line(number: int, event: Event) -> Line:
         return Line(number, "customer", text, event.at, event.key, asks_person=asks, erased=not raw)
     left, piece = (event.body.text if event.body else None), str(event.head["piece"])
     role: Literal["assistant", "agent"] = "agent" if piece == "approved" else "assistant"
+    if left is not None and is_by_mail(event):
+        return Line(number, role, "", event.at, piece=piece, mailed=True)
     return Line(number, role, left or "", event.at, piece=piece, erased=left is None)
 
 
@@ -232,7 +255,7 @@ def _state(conn: Connection, ticket: str, happened: Sequence[Event]) -> ChatStat
     wrote = [e.seq for e in happened if e.kind is Kind.CUSTOMER_WROTE]
     if not wrote:
         return ChatState.NEW
-    if any(e.seq > wrote[-1] and _closes(e) for e in happened):
+    if is_closed(tuple(happened)):
         return ChatState.CLOSED
     if register.standing(conn, ticket).claimed_by is not None:
         return ChatState.TAKEN
@@ -242,18 +265,6 @@ def _state(conn: Connection, ticket: str, happened: Sequence[Event]) -> ChatStat
     if _any(conn, inbox, ticket, ("waiting",)) or _any(conn, outbox, ticket, on_its_way):
         return ChatState.LOOKING
     return ChatState.ANSWERED
-
-
-def _closes(event: Event) -> bool:
-    match event.kind:
-        case Kind.CUSTOMER_CLOSED:
-            return True
-        case Kind.DELIVERED:
-            return event.head.get("piece") == "closing"
-        case Kind.PERSON_DECIDED:
-            return event.head.get("decision") == "resolved"
-        case _:
-            return False
 
 
 def _any(conn: Connection, table: Any, ticket: str, states: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, update
 
 from guards.gate import Approval, Letter, Refusal
 from guards.lanes import Lane
-from ledger import changes, events, foreseen, letters, moment, register, reviews
+from ledger import changes, events, foreseen, letters, moment, reaching, register, reviews
 from ledger.changes import ChangeState
 from ledger.decisions import ActionResult, Decision, DecisionKind, Seen, Signature, check_seen
 from ledger.errors import (
@@ -115,8 +115,9 @@ class Act:
             raise StaleDecision(["the draft was prepared before the customer wrote last, or before the lane rose"])
         return review.draft
 
-    def answer(self, text: str, view: ReleaseView, lasts: timedelta, more: Mapping[str, Any]) -> None:
-        """Approves a text and puts it in the outbox; ends the review and the open answers."""
+    def answer(self, text: str, view: ReleaseView, lasts: timedelta, seen: Seen, more: Mapping[str, Any]) -> None:
+        """Approves a text and puts it in the outbox; ends the review and the open answers. The mail address that the
+        person saw beside the chat is bound to it: no other is ever written to."""
         held, ticket = self.held, self.held.ticket
         if held.claimed_by not in (None, self.sign.by):
             raise AlreadyClaimed(f"{held.claimed_by} has the thread of ticket {ticket!r}")
@@ -130,7 +131,9 @@ class Act:
             raise CannotLeave(f"{answer.reason} ({answer.rule})")
         superseded = Refusal("send the reply", "answered", "a person has answered instead")
         letters.withdraw(self.conn, ticket, superseded, at=self.now, actor=self.sign.by)
-        self.write({"reply_key": reply_key, "digest": digest, "settles": held.revision, **more})
+        besides = reaching.reach(self.conn, ticket)
+        shown = {reaching.MAIL_TO: besides.address} if besides.mark and besides.mark == seen.address else None
+        self.write({"reply_key": reply_key, "digest": digest, "settles": held.revision, **more}, words=shown)
         self._put(letter, approval, text, reply_key)
         self.close_openings(kind=OpeningKind.ANSWER)
         self.set_register(settled_by=self.seq)

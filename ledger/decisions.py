@@ -86,11 +86,14 @@ class Seen:
     """The digest of the draft that was shown; None where none was."""
     settled_by: int = 0
     """The seq of the decision that settled the thread last; of two who answer at once, the second has not seen it."""
+    address: str = ""
+    """The mark of the mail address that was shown beside the chat (``reaching.mark_of``); empty where none was. A text
+    goes by mail only to an address that its approver has seen."""
 
     @classmethod
-    def of(cls, register: Register, draft: str | None = None) -> Seen:
-        """What somebody sees who is shown this register, and this draft."""
-        return cls(register.epoch, register.revision, draft, register.settled_by)
+    def of(cls, register: Register, draft: str | None = None, address: str = "") -> Seen:
+        """What somebody sees who is shown this register, this draft, and an address of this mark."""
+        return cls(register.epoch, register.revision, draft, register.settled_by, address)
 
 
 @dataclass(frozen=True, slots=True)

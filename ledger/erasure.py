@@ -38,7 +38,7 @@ def erase_words(conn: Connection, ticket: str, at: datetime) -> None:
     conn.execute(
         update(chats)
         .where(chats.c.ticket_id == ticket)
-        .values(secret_digest=None, account_id=None, email=None, name=None, address=None)
+        .values(secret_digest=None, account_id=None, email=None, name=None, address=None, here_until=None)
     )
     conn.execute(
         update(inbox)

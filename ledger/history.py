@@ -17,6 +17,7 @@ from ledger.errors import UnknownTicket
 from ledger.events import HOUSE, Event, Kind, own_key
 from ledger.letters import Delivery, DeliveryState, deliveries_of, sent_as
 from ledger.moment import Halt, halts_now
+from ledger.reaching import Reach, mailed_to, reach
 from ledger.register import Register
 from ledger.store import Store
 from ledger.tables import tickets
@@ -139,6 +140,16 @@ class History:
         with self._store.read() as conn:
             given = events.latest(conn, ticket, Kind.CONTACT_GIVEN)
         return given.body.text or "" if given and given.body else ""
+
+    def reach(self, ticket: str) -> Reach:
+        """How the customer of a ticket is reached once they have left the chat."""
+        with self._store.read() as conn:
+            return reach(conn, ticket)
+
+    def mailed_to(self, delivery: Delivery) -> str:
+        """The address that a letter of the chat went to by mail; empty where it did not, or once erased."""
+        with self._store.read() as conn:
+            return mailed_to(conn, delivery)
 
     def halts(self) -> tuple[Halt, ...]:
         """The halts in force."""

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from guards.gate import Letter, Piece, Refusal
-from ledger import letters, moment, reviews
+from ledger import letters, moment, reaching, reviews
 from ledger.errors import WrongState
 from ledger.events import Entry, Event, Kind, Record, append, event_at, first, not_before, own_key
 from ledger.letters import Delivery, DeliveryState
 from ledger.moment import ReleaseView
+from ledger.reaching import Way
 from ledger.store import Store
 from ledger.words import keepable
 
@@ -32,6 +33,8 @@ class Sending:
     letter: Letter
     body: bytes
     """UTF-8."""
+    to: str
+    """Where it goes: the letter's recipient, or the mail address of a customer who has left the chat."""
 
 
 class PostLedger:
@@ -63,7 +66,7 @@ class PostLedger:
         with self._store.read() as conn:
             return letters.in_state(conn, DeliveryState.SENDING)
 
-    def begin(self, reply_key: str, view: ReleaseView) -> Sending | Refusal:
+    def begin(self, reply_key: str, view: ReleaseView, mails: bool = False) -> Sending | Refusal:
         """The moment of effect: may this letter leave now? One durable transaction re-reads everything.
 
         It is the point of no return: whatever is recorded before it commits (a halt, a claim, the customer's next
@@ -71,7 +74,10 @@ class PostLedger:
 
         A letter whose right died becomes ``refused``, is recorded as such, and calls a person where nothing else
         will wake one. A letter that was begun before is refused here without a record (rule ``state``): two post
-        rooms may race, and one delivers. UnknownLetter.
+        rooms may race, and one delivers.
+
+        ``mails`` is True where mail can leave: an approved text of the chat then goes by mail to a customer who has left,
+        in place of the chat. While nobody can tell yet, it is refused without a record (rule ``wait``). UnknownLetter.
         """
         with self._store.write(durable=True) as conn:
             now = self._store.now()  # asked once the lock is ours: waiting for it may outlast an approval
@@ -85,13 +91,16 @@ class PostLedger:
                 answer = _as_addressed(conn, held) or answer
             if isinstance(answer, Refusal):
                 return self._refuse(conn, held, answer, now)
-            if not self._told(conn, held, Kind.DELIVERY_STARTED, "started", now).first:
+            way, address = reaching.way_of(conn, held, now) if mails else (Way.OWN, "")
+            if way is Way.WAIT:
+                return Refusal(what, "wait", "the customer left the chat a moment ago, and may come back")
+            if not self._told(conn, held, Kind.DELIVERY_STARTED, "started", now, way=way).first:
                 return self._refuse(
                     conn, held, Refusal(what, "record", "the record holds that it was begun before"), now
                 )
             letters.move(conn, reply_key, DeliveryState.SENDING, now)
             assert held.body.text is not None
-            return Sending(reply_key, held.letter, held.body.text.encode("utf-8"))
+            return Sending(reply_key, held.letter, held.body.text.encode("utf-8"), address or held.letter.recipient)
 
     def sent(self, reply_key: str, provider_ref: str = "") -> None:
         """The channel took it. Said twice, the first stands. UnknownLetter; WrongState where it was not begun."""
@@ -127,7 +136,7 @@ class PostLedger:
             held = letters.get(conn, reply_key)
             if held.state not in (DeliveryState.SENT, DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return False
-            told = self._told(conn, held, Kind.DELIVERY_UNKNOWN, "came_back", now, error)
+            told = self._told(conn, held, Kind.DELIVERY_UNKNOWN, "came_back", now, error, _way(conn, held))
             if told.first:
                 letters.move(conn, reply_key, DeliveryState.UNKNOWN, now)
                 self._call(conn, held, "letter_came_back", told.seq, now)
@@ -185,17 +194,32 @@ class PostLedger:
         reviews.call_a_person(conn, held.letter.ticket, why, review_id=self._store.new_id(), cause=cause, at=now)
 
     def _tell(self, conn: Connection, held: Delivery, kind: Kind, step: str, now: datetime, error: str = "") -> int:
-        return self._told(conn, held, kind, step, now, error).seq
+        return self._told(conn, held, kind, step, now, error, _way(conn, held)).seq
 
-    def _told(self, conn: Connection, held: Delivery, kind: Kind, step: str, now: datetime, error: str = "") -> Record:
+    def _told(
+        self,
+        conn: Connection,
+        held: Delivery,
+        kind: Kind,
+        step: str,
+        now: datetime,
+        error: str = "",
+        way: Way = Way.OWN,
+    ) -> Record:
         head = {
             "reply_key": held.reply_key,
             "piece": held.letter.piece.value,
             "digest": held.letter.digest,
             "error": _ADDRESS.sub("<address>", keepable(error))[:200],
+            **({"way": way.value} if way is Way.MAIL else {}),
         }
         entry = Entry(kind, own_key(f"post/{held.reply_key}/{step}"), head)
         return append(conn, held.letter.ticket, entry, at=now, actor=ACTOR, body=held.body)
+
+
+def _way(conn: Connection, held: Delivery) -> Way:
+    """How a letter that was begun went."""
+    return Way.MAIL if reaching.was_mailed(conn, held) else Way.OWN
 
 
 def _as_recorded(conn: Connection, held: Delivery) -> Refusal | None:

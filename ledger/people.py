@@ -124,7 +124,7 @@ class PeopleLedger:
                 draft = act.draft_seen(seen)
                 if draft.digest != digest:
                     raise StaleDecision(["the text is not the draft that was shown; edit and approve it instead"])
-                act.answer(body.decode("utf-8"), view, lasts, {})
+                act.answer(body.decode("utf-8"), view, lasts, seen, {})
         return act.decision()
 
     def edit_and_approve(
@@ -143,7 +143,7 @@ class PeopleLedger:
         with self._deciding_review(review, sign, DecisionKind.EDITED_AND_APPROVED, args) as act:
             if act.earlier is None:
                 draft = act.draft_seen(seen)
-                act.answer(kept, view, lasts, {"draft_digest": draft.digest})
+                act.answer(kept, view, lasts, seen, {"draft_digest": draft.digest})
         return act.decision()
 
     def answer_myself(
@@ -162,7 +162,7 @@ class PeopleLedger:
         with self._deciding(ticket, sign, DecisionKind.ANSWERED, {"digest": digest_of(kept)}) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
-                act.answer(kept, view, lasts, {})
+                act.answer(kept, view, lasts, seen, {})
         return act.decision()
 
     def reject(self, review: str, seen: Seen, sign: Signature) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from guards.gate import Refusal
@@ -38,6 +38,8 @@ class TicketResult:
     failures: tuple[str, ...]
     held: str
     """Why an answer in lane 1 was held back; empty where none was."""
+    mailed: Mapping[str, str] = field(default_factory=dict)
+    """Where those replies went, by reply key, that left by mail in place of the chat."""
 
     @property
     def packet(self) -> EscalationPacket | None:
@@ -69,7 +71,12 @@ class TicketResult:
             "reasons": decision.get("reasons", []),
             "grant": list(self.rights),
             "replies": [
-                {"piece": d.letter.piece.value, "state": d.state.value, "text": d.body.text, "to": d.letter.recipient}
+                {
+                    "piece": d.letter.piece.value,
+                    "state": d.state.value,
+                    "text": d.body.text,
+                    "to": self.mailed.get(d.reply_key) or d.letter.recipient,
+                }
                 for d in self.replies
             ],
             "draft": self.draft,
@@ -96,6 +103,7 @@ def read_result(history: History, reviews: Reviews, ticket: str) -> TicketResult
     withheld = [Refusal(**w) for w in granted.head["withheld"]] if granted else []
     refused = history.refusals(ticket)
     packet = review.packet if review else None
+    replies = tuple(d for d in history.deliveries(ticket) if d.state is not DeliveryState.REFUSED)
     return TicketResult(
         ticket=record,
         decision=_decision(assigned),
@@ -103,11 +111,12 @@ def read_result(history: History, reviews: Reviews, ticket: str) -> TicketResult
         triggers=_triggers(assessed),
         rights=tuple(granted.head["rights"]) if granted else (),
         not_done=packet.not_done if packet else not_done_from([*refused, *withheld]),
-        replies=tuple(d for d in history.deliveries(ticket) if d.state is not DeliveryState.REFUSED),
+        replies=replies,
         review=review,
         assessors=assessed.head["assessors"] if assessed else {},
         failures=tuple(assessed.head["failures"]) if assessed else ("no assessment was recorded",),
         held=str(composed.head.get("reason", "")) if composed else "",
+        mailed={d.reply_key: to for d in replies if (to := history.mailed_to(d))},
     )
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.words import canonical
 
-HEAD_REVISION = "r0009"
+HEAD_REVISION = "r0010"
 """The schema these tables describe; a test holds it to the newest file in ``migrations/versions``."""
 
 
@@ -452,11 +452,23 @@ chats = Table(
     Column("name", Text),
     Column("address", String(64)),
     Column("started_at", Instant, nullable=False),
+    Column("here_until", Instant),
     Index("ix_chats_address_started_at", "address", "started_at"),
 )
 """Each conversation of the chat; its ticket comes to be with its first message. ``secret_digest`` is SHA-256 of what
 one browser holds, ``email`` is set where a host page vouched for somebody, and ``address`` is the digest of where it was
-started from, kept for an hour. Erasure empties all five."""
+started from, kept for an hour. ``here_until`` is how long the customer counts as there, if nothing more is heard of
+their page. Erasure empties all six."""
+
+sign_in_tries = Table(
+    "sign_in_tries",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("mark", String(64), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Index("ix_sign_in_tries_mark_at", "mark", "at"),
+)
+"""Passwords that were tried and were not right, for a few minutes. ``mark`` is a digest of name and address."""
 
 looks = Table(
     "looks",

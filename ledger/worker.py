@@ -23,6 +23,7 @@ from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
 from ledger.pins import Edition, pin
+from ledger.reaching import CHAT
 from ledger.register import OpeningKind, Register, Standing
 from ledger.reviews import Review
 from ledger.rollout import RolloutLedger
@@ -296,6 +297,11 @@ class WorkerLedger:
         what = f"send the {letter.piece.value}"
         if letter.piece is Piece.APPROVED or letter.approval is not None:
             return Refusal(what, "approval", "an approval is a person's act, not the assistant's")
+        wrote = events.event_at(conn, letter.revision)
+        if letter.recipient.startswith(CHAT) and wrote is not None and wrote.head.get("channel", "chat") != "chat":
+            return Refusal(
+                what, "left_the_chat", "the customer wrote by mail, and the assistant answers in the chat alone"
+            )
         if letter.piece in moment.REPLIES and not any(answer.opened_by == letter.revision for answer in held.answers):
             return Refusal(what, "opening", "no open answer belongs to what the customer wrote last")
         if letter.piece in moment.REPLIES:

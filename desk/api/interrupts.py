@@ -14,6 +14,7 @@ from desk.counter import Counter
 from desk.deciding import Act, Order
 from desk.errors import DecisionRefused
 from desk.security import TheCounter
+from desk.ways_out import whom
 from ledger.errors import AlreadyDecided
 from ledger.packet_pages import to_markdown
 from ledger.reviews import Review
@@ -88,7 +89,9 @@ def _open(counter: Counter, review_id: str) -> Review:
 
 def _interrupt(counter: Counter, review: Review) -> Interrupt:
     look = decisions.look(counter.place.history, counter.place.reviews, review.ticket)
-    request = _request(review)
+    recipient = counter.place.history.ticket(review.ticket).recipient
+    reaches = whom(counter.place.settings, recipient, look.besides) if recipient else "nobody: there is no address"
+    request = _request(review, f"An answer reaches {reaches}.")
     return Interrupt(
         id=review.id,
         thread_id=review.ticket,
@@ -102,8 +105,10 @@ def _allowed(review: Review) -> list[Any]:
     return ["approve", "edit", "reject"] if review.draft is not None and not review.stale else ["edit"]
 
 
-def _request(review: Review) -> ActionRequest:
+def _request(review: Review, reaches: str = "") -> ActionRequest:
     description = to_markdown(review.packet) if review.packet else "The words of this ticket were erased."
+    if reaches:
+        description = f"{description.rstrip()}\n\n{reaches}\n"
     if review.draft is None or review.stale:
         return ActionRequest(name=ANSWER, args={"text": ""}, description=description)
     return ActionRequest(name=SEND_DRAFT, args={"text": review.draft.text or ""}, description=description)

@@ -7,6 +7,7 @@ from typing import Any
 
 from desk import decisions
 from desk.counter import Counter
+from desk.ways_out import whom
 from ledger.events import Event, Kind
 from ledger.history import Message
 from ledger.result import read_result
@@ -14,11 +15,19 @@ from ledger.reviews import Review
 
 
 def ticket_json(counter: Counter, ticket: str, working: bool) -> dict[str, Any]:
-    """The result, whether the worker has still something of it before it, and what a decision is to name as seen."""
+    """The result, whether the worker has still something of it before it, whom an answer would reach, and what a decision
+    is to name as seen."""
     place = counter.place
     look = decisions.look(place.history, place.reviews, ticket)
     told = read_result(place.history, place.reviews, ticket).to_json()
-    return {**told, "working": working, "seen": decisions.token(look.seen), "claimed_by": look.register.claimed_by}
+    recipient = place.history.ticket(ticket).recipient
+    return {
+        **told,
+        "working": working,
+        "answers_reach": whom(place.settings, recipient, look.besides) if recipient else None,
+        "seen": decisions.token(look.seen),
+        "claimed_by": look.register.claimed_by,
+    }
 
 
 def message_json(message: Message) -> dict[str, Any]:

@@ -134,8 +134,9 @@ def decided(counter: Counter, order: Order, key: str) -> DecisionOut:
         raise DecisionRefused("say what was seen. Nothing was decided.")
     sign = decisions.signed(order.by, order.reason, key)
     look = decisions.look(place.history, place.reviews, order.ticket)
-    done = carry_out(place, order, look, decisions.read_token(order.seen), sign)
-    follows = what_follows(place, order, look, done)
+    seen = decisions.read_token(order.seen)
+    done = carry_out(place, order, look, seen, sign)
+    follows = what_follows(place, order, look, done, seen, counter.leaves)
     counter.decided(order.ticket)
     after = decisions.look(place.history, place.reviews, order.ticket)
     return DecisionOut(

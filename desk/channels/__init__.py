@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+MAIL = frozenset({"smtp", "eml"})
+"""The names of the channels that reach mailboxes; a console reaches nobody who has left."""
+
 
 class Channel(Protocol):
     """One way to a customer."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from desk.channels import Channel
 from desk.errors import Rejected
-from ledger.chats import CHAT, Chats
+from ledger.chats import Chats
+from ledger.reaching import CHAT
 from ledger.store import Store
 
 

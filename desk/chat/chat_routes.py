@@ -61,6 +61,7 @@ def start(request: Request, house: TheHouse, body: Body) -> JSONResponse:
 @router.get("/conversations/{conversation}")
 def whole(chat: Opened, house: TheHouse) -> dict[str, Any]:
     """The whole thread, for a page that was loaded anew or cannot keep a stream open."""
+    house.here(chat)
     shown = house.shown(chat)
     return {"lines": [line_json(line) for line in shown.lines], **state_json(shown)}
 

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections import Counter as Tally
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from desk.chat.identity import Identity
@@ -14,7 +14,7 @@ from desk.chat.refusals import ChatRefused
 from desk.counter import Counter
 from desk.settings import ChatSection
 from ledger.chats import Chat, Chats, Shown, Somebody, recipient_of
-from ledger.errors import BadMessage, KeyReused, UnknownTicket
+from ledger.errors import BadMessage, Busy, KeyReused, LedgerError, UnknownTicket
 from ledger.intake import IncomingMessage, Received
 
 TEXT_LIMIT = 8_000
@@ -120,6 +120,17 @@ class ChatHouse:
     def shown(self, chat: Chat) -> Shown:
         """What the customer is shown."""
         return self.chats.shown(chat.ticket)
+
+    def here(self, chat: Chat) -> None:
+        """The customer's page is open. A busy ledger is told by the next sign of life."""
+        with suppress(Busy):
+            self.chats.here(chat.ticket)
+
+    def left(self, chat: Chat) -> None:
+        """Their page was closed, where it was the last that was open in this process; one that is open elsewhere says so."""
+        if not self._streams[chat.ticket]:
+            with suppress(LedgerError):
+                self.chats.left(chat.ticket)
 
     def check_streams(self, conversation: str) -> None:
         """ChatRefused where the conversation is open in too many pages."""

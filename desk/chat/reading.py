@@ -105,6 +105,7 @@ def line_json(line: Line) -> dict[str, Any]:
         "piece": line.piece,
         "asks_person": line.asks_person,
         "erased": line.erased,
+        "mailed": line.mailed,
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -27,11 +28,15 @@ async def stream(house: ChatHouse, chat: Chat, since: int) -> AsyncIterator[str]
     clock = asyncio.get_running_loop()
     over = clock.time() + STREAM_SECONDS
     told: dict[str, Any] = {}
-    with house.streaming(chat.ticket):
+    with _seen_off(house, chat, clock), house.streaming(chat.ticket):
         async with house.counter.watch.on(chat.ticket) as happened:
             yield "retry: 2000\n\n"
+            beat = -BEAT_SECONDS
             while True:
                 happened.clear()
+                if clock.time() - beat >= BEAT_SECONDS * 0.9:
+                    beat = clock.time()
+                    await run_in_threadpool(house.here, chat)
                 try:
                     shown = await run_in_threadpool(house.shown, chat)
                 except Busy:
@@ -49,6 +54,16 @@ async def stream(house: ChatHouse, chat: Chat, since: int) -> AsyncIterator[str]
                     return
                 looking = shown.state is ChatState.LOOKING
                 await _until(happened, LOOKING_SECONDS if looking else BEAT_SECONDS)
+
+
+@contextmanager
+def _seen_off(house: ChatHouse, chat: Chat, clock: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Keeps that the customer's page was closed; nobody waits for it, least of all a line that was cut."""
+    try:
+        yield
+    finally:
+        with suppress(RuntimeError):  # the server ends: what was kept runs out by itself
+            clock.run_in_executor(None, house.left, chat)
 
 
 async def _until(happened: asyncio.Event, seconds: float) -> None:

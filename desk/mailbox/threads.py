@@ -51,7 +51,8 @@ class Threads:
             letter = self.letter(f"<{one}>")
             held = self._ticket(letter.letter.ticket) if letter else None
             if held is not None:
-                return Belongs(held.id, held, folded_address(held.recipient) != sender.address)
+                went = self._history.mailed_to(letter) if letter else ""
+                return Belongs(held.id, held, folded_address(went or held.recipient) != sender.address)
         for one in answered:
             held = self._ticket(self._named(one, sender))
             if held is not None:

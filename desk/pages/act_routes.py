@@ -44,7 +44,7 @@ def act(request: Request, counter: TheCounter, person: Works, form: Form, name: 
     page: what was typed stays."""
     ticket = form.get("ticket", "")
     try:
-        said = do(Asked(counter.place, person, ticket, form), name)
+        said = do(Asked(counter.place, person, ticket, form, counter.leaves), name)
     except ChangedSince as changed:
         return page(request, "changed.html", status=409, changes=changed.changes)
     counter.decided(ticket)
@@ -71,7 +71,7 @@ def _approve_all(counter: Counter, person: Person, picked: list[str], key: str) 
     for one in picked:
         seen, _, ticket = one.partition(" ")
         try:
-            said = approve_opened(counter.place, person, ticket, seen, f"{key}-{ticket}"[:200])
+            said = approve_opened(counter.place, person, ticket, seen, f"{key}-{ticket}"[:200], counter.leaves)
         except (DecisionRefused, NotAllowed, Busy) as error:
             told.append((ticket, False, str(error)))
         else:

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from desk.accounts.people import May, Person
 from desk.counter import Counter
 from desk.errors import DecisionRefused
-from desk.foreseeing import channel, what_follows
+from desk.foreseeing import what_follows
 from desk.operator_inbox import Filter, OperatorInbox, Tab
 from desk.operator_ticket import LOOKING, WORDS, channel_name, cited, happened_since, ticket_pane
 from desk.pages.templates import page
@@ -129,7 +129,6 @@ def ticket_values(
         "articles": cited(pane, counter.place.rules.articles),
         "words": WORDS,
         "key": uuid.uuid4().hex,
-        "sent_by": channel(counter.place),
         "told": said,
         "again": again,
         "marks": marked(pane.draft or ""),

@@ -15,6 +15,7 @@ const ENGLISH = {
   contact: "Nobody has taken this yet. Leave an address for a reply, in case you close this page:",
   email: "E-mail address", leave: "Leave address", kept: "Thank you, the address is kept for the people who answer.",
   bad: "This is not an address we can use.", failed: "This was not sent: ", erased: "(erased)",
+  mailed: "This was answered by e-mail, since you had left.",
 };
 const STYLE = `
 :host{color-scheme:light dark;--a:var(--lanewise-accent,light-dark(#1f5fbf,#7db2ff));--oa:var(--lanewise-on-accent,light-dark(#fff,#0c1626));--s:var(--lanewise-surface,light-dark(#fff,#171c24));--t:var(--lanewise-text,light-dark(#1b2330,#e8ecf3));--m:var(--lanewise-muted,light-dark(#566072,#a4afc0));--b:var(--lanewise-bubble,light-dark(#eef1f6,#252c38));--l:var(--lanewise-line,light-dark(#d5dbe5,#3a4352));--r:var(--lanewise-radius,14px);font:400 15px/1.5 var(--lanewise-font,system-ui,sans-serif);color:var(--t)}
@@ -173,7 +174,7 @@ class LanewiseChat extends HTMLElement {
     this.#pump();
     this.#listen();
   };
-  // At least once: each thing keeps its key until the record has it.
+  // At least once: a key is kept until it is recorded.
   async #pump() {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -213,11 +214,11 @@ class LanewiseChat extends HTMLElement {
     this.#draw();
   }
   #sent = [];
-  // A conversation that is gone, or another person's by now: a new one takes what waits.
+  // One that is gone or another's by now: a new one takes what waits.
   #lost(error) {
     const gone = ["unknown", "other_identity", "identity_needed"].includes(error.code);
     if (gone) this.fresh();
-    // An identity that was not accepted is left out: what follows is an unknown visitor's.
+    // An identity that is not accepted is left out.
     if (error.code !== "identity") return gone;
     console.warn("lanewise-chat:", error.message);
     this.identity = () => "";
@@ -268,7 +269,7 @@ class LanewiseChat extends HTMLElement {
   // ── what is seen ──
   #lang = "en";
   #w = ENGLISH;
-  // The words of the page's language; English where we have none. `labels` replaces any of them.
+  // English where we have no words of the page's language.
   async #learn() {
     const asked = (this.lang || document.documentElement.lang || navigator.language || "en").slice(0, 2).toLowerCase();
     const said = this.getAttribute("labels");
@@ -320,7 +321,7 @@ class LanewiseChat extends HTMLElement {
     ui.log.append(this.#bubble({ role: "assistant", text: w.hello }));
     this.#draw();
   }
-  #bubble({ role, text, at, erased, asks_person, waiting }) {
+  #bubble({ role, text, at, erased, mailed, asks_person, waiting }) {
     const w = this.#w;
     const who = make("div", { className: "who" }, make("span", { textContent: w[role] }));
     if (at) {
@@ -328,7 +329,7 @@ class LanewiseChat extends HTMLElement {
       who.append(make("time", { dateTime: at, textContent: told }));
     }
     if (waiting) who.append(make("span", { textContent: w.sending }));
-    const words = erased ? w.erased : asks_person ? w.wish : harmless(text);
+    const words = erased ? w.erased : mailed ? w.mailed : asks_person ? w.wish : harmless(text);
     return make("div", { className: `line ${role}${waiting ? " wait" : ""}` }, who, make("div", { className: "text", dir: "auto", textContent: words }));
   }
   #draw() {

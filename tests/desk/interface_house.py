@@ -59,6 +59,14 @@ class Calls:
             time.sleep(0.05)
         return [file.read_text(encoding="utf-8") for file in found]
 
+    def left_with(self, words: str, seconds: float = 60.0) -> str:
+        """The letter that holds those words, once it has left."""
+        deadline = time.monotonic() + seconds
+        while not (found := [letter for letter in self.left(0) if words in letter]):
+            assert time.monotonic() < deadline, "no letter with those words left"
+            time.sleep(0.05)
+        return found[0]
+
 
 @contextmanager
 def served(folder: Path) -> Iterator[Calls]:

@@ -12,6 +12,7 @@ from desk_house import Clock, House
 from typer.testing import CliRunner, Result
 
 from desk.settings import load_settings
+from desk.ways_out import COMMAND
 from desk.workplace import open_workplace
 from lanewise import app
 
@@ -58,9 +59,8 @@ def test_an_approved_draft_leaves_with_the_next_post_word_for_word(run: Any, tmp
     first, _, rest = done.stdout.partition("\n")
     assert re.match(r"Seen: ticket T-1, lane 2, revision \d+, ", first)
     assert ", draft " in first
-    assert rest.startswith(
-        "This exact text will leave with the next `lanewise post`, to hazel@maplefinch.example (until "
-    )
+    assert rest.startswith(f"This exact text will leave {COMMAND}, for hazel@maplefinch.example by the console (until ")
+    assert "at once where `lanewise serve`" in rest and "with the next `lanewise post`" in rest
     assert rest.endswith("\n\nHello,\nthat is the next billing date.\n")
     assert "decision approved" in events(run, "T-1")
     assert "outcome_recorded" in events(run, "T-1"), "the ticket was run after the decision"
@@ -96,7 +96,7 @@ def test_a_person_answers_where_there_is_no_draft(run: Any) -> None:
     done = decide(run, "T-2", "answer", "--text", "-", given="I have looked at it, Ingrid.")
     assert done.exit_code == 0, done.output
     assert "no draft" in done.stdout.splitlines()[0]
-    assert "to ingrid@harrowpell.example" in done.stdout
+    assert "for ingrid@harrowpell.example by the console" in done.stdout
     assert "I have looked at it, Ingrid." in run("post").stdout
 
 

@@ -68,10 +68,10 @@ def test_a_decision_taken_elsewhere_passes_the_same_rules(calls: Calls) -> None:
     words = "Thank you for telling us. I look into both today."
     done = calls.post("/tickets/A-3/decisions", {**answer, "text": words}, 200)
     assert (done["by"], done["first"]) == ("Ana (by helpdesk)", True)
-    assert words in done["follows"]
+    assert words in done["follows"] and "will leave now, for " in done["follows"], "this process posts"
     again = calls.post("/tickets/A-3/decisions", {**answer, "text": words}, 200)
     assert again["first"] is False, "the same click, sent twice, decides once"
-    assert any(words in letter for letter in calls.left(2)), "the notice, and then the answer"
+    assert words in calls.left_with(words)
     stale = {**answer, "text": "And more.", "key": "d-2"}
     assert "changed since you looked" in calls.post("/tickets/A-3/decisions", stale, 409)["error"]
     told = calls.get("/tickets/A-3/outcomes")

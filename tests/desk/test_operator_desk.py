@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from desk import operator_inbox
 from desk.accounts.people import May, Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
+from desk.channels.console import ConsoleChannel
 from desk.counter import Counter
 from desk.decisions import token
 from desk.errors import DecisionRefused, NotAllowed
@@ -119,6 +121,16 @@ def test_every_route_that_acts_wants_a_session_and_the_forms_own_word(place: Wor
         assert refused.status_code == 403, name
     assert len(house.history.timeline(TICKET)) == before
     assert not place.history.halts()
+
+
+def test_an_approval_says_when_it_leaves_by_who_posts(place: Workplace, house: House) -> None:
+    counter = Counter(place)
+    assert "lanewise post" in counter.leaves, "this process has no post room"
+    form = {**form_of(place, house).form, "text": "Hello, that is the next billing date."}
+    said = do(Asked(place, MAREK, TICKET, form, counter.leaves), "approve")
+    assert said == f"Approved as it stood. It leaves for hazel@maplefinch.example by the console, {counter.leaves}."
+    with TestClient(create_app(Counter(place), lambda: ConsoleChannel(io.StringIO()))) as client:
+        assert client.app.state.counter.leaves == "now"  # type: ignore[attr-defined]
 
 
 # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
@@ -375,4 +387,7 @@ def test_a_customer_of_the_chat_is_answered_there_and_the_address_they_left_is_s
     assert pane.contact == "ines@fernhollow.example"
     assert pane.row is not None and int(pane.register.lane) == 3
     said = what_follows(place, conversation, "I call you at four.", "Marek", draft=False).words
-    assert "leaves for the customer, in the chat, once" in said
+    assert (
+        "leaves for the customer in the chat (no mail is set up: if they have left, it waits there for them), once"
+        in said
+    )

@@ -11,6 +11,7 @@ from typer.testing import Result
 
 from desk.ordering import read_levels
 from desk.settings import load_settings
+from desk.ways_out import COMMAND
 from desk.workplace import open_workplace
 from guards.triggers import Level, Trigger
 from ledger.changing import ChangeLedger, Running
@@ -53,9 +54,7 @@ def test_an_ordered_change_is_shown_exactly_and_made_once_by_the_next_post(run: 
     done = ordered(run, named)
     assert done.exit_code == 0, done.output
     assert "(state_change) waits" in done.stdout.splitlines()[0]
-    assert (
-        "This exact change will be made with the next `lanewise post`, once, under Oona's name (until " in done.stdout
-    )
+    assert f"This exact change will be made {COMMAND}, once, under Oona's name (until " in done.stdout
     assert f'close_account\n{{\n  "account_id": "{named}"' in done.stdout
     swept = run("post")
     assert swept.exit_code == 0, swept.output
