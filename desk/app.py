@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
@@ -16,12 +17,14 @@ from starlette.staticfiles import StaticFiles
 from desk.accounts.oidc import COOKIE_LASTS, provider_for
 from desk.accounts.signing_in import Tries
 from desk.api.app import create_api
-from desk.api.webhooks import Teller
+from desk.api.webhooks import KEY_NAME, Teller
 from desk.channels import Channel
 from desk.chat import chat_routes, trying
+from desk.chat.identity import take_key
 from desk.chat.opening import open_chat
 from desk.counter import Counter
 from desk.errors import DecisionRefused, NotAllowed
+from desk.handed_secrets import take_secrets
 from desk.pages import act_routes, audit_routes, desk_routes, learning_routes, review_routes, session_routes
 from desk.pages.templates import page
 from desk.security import Headers, NotSignedIn
@@ -42,14 +45,20 @@ ROOMS = (
 """Each room of the application brings its routes; the order is the order they are asked in."""
 
 
-def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda: None, chat_key: str = "") -> FastAPI:
-    """The application over one counter, which it opens with that channel and closes with itself. ``chat_key`` reads
-    customers' signed identities."""
+def create_app(
+    counter: Counter,
+    channel: Callable[[], Channel | None] = lambda: None,
+    secrets: MutableMapping[str, str] | None = None,
+) -> FastAPI:
+    """The application over one counter, which it opens with that channel and closes with itself. ``secrets`` are those
+    that were taken out of the environment; None takes them now. SettingsError where one is missing or cannot be used."""
+    taken = take_secrets(os.environ) if secrets is None else secrets
+    webhook_key = taken.get(KEY_NAME, "")
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         counter.open(channel())
-        teller = Teller(counter)
+        teller = Teller(counter, webhook_key)
         teller.start()
         counter.beside.append(teller)
         try:
@@ -63,7 +72,7 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
     )
     app.state.counter = counter
     app.state.tries = Tries()
-    app.state.provider = provider = provider_for(counter.place.settings.sign_in)
+    app.state.provider = provider = provider_for(counter.place.settings.sign_in, taken)
     if provider is not None:
         app.add_middleware(
             SessionMiddleware,
@@ -73,12 +82,12 @@ def create_app(counter: Counter, channel: Callable[[], Channel | None] = lambda:
             path="/sign-in",
         )
     app.add_middleware(Headers)
-    open_chat(app, counter, chat_key)
+    open_chat(app, counter, take_key(taken))
     for name, folder in static_folders().items():
         app.mount(f"/static/{name}", StaticFiles(directory=folder), name=f"static-{name}")
     for router in ROOMS:
         app.include_router(router)
-    app.mount("/v1", create_api(counter))
+    app.mount("/v1", create_api(counter, webhook_key))
     app.add_api_route("/healthz", lambda: _health(counter), include_in_schema=False)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
     for kind, status in ((NotAllowed, 403), (DecisionRefused, 409), (Unknown, 404), (Busy, 503)):

@@ -33,9 +33,9 @@ def mail(
 
     from desk.errors import DeskError
     from desk.face import guarded, tell_now, warn_each
+    from desk.handed_secrets import forget_read_secrets, take_secrets
     from desk.mailbox.password import MailboxPassword
     from desk.mailbox.room import MailRoom
-    from desk.post import forget_secret
     from desk.settings import load_settings
     from desk.workplace import open_workplace
     from ledger.intake import Intake
@@ -43,11 +43,11 @@ def mail(
     closing = ExitStack()
 
     def work() -> int:
-        # Both secrets leave the environment before anything that a model can reach is built.
-        forget_secret(os.environ)
-        password = MailboxPassword.take(os.environ)
+        # First of all: they leave the environment before anything that a model can reach is built.
+        password = MailboxPassword.take(take_secrets(os.environ))
         place = open_workplace(load_settings(workspace, os.environ), os.environ)
         closing.callback(place.store.close)
+        forget_read_secrets(place.store.keyring, os.environ)
         warn_each(place.rules.notices)
         receive, known = Intake(place.store).receive, place.systems.accounts
         room = MailRoom(place.settings, place, receive, password=password, accounts=known, tell=tell_now, every=every)

@@ -44,16 +44,18 @@ def add_to(
             import os
             import sys
 
-            from desk.chat.identity import take_key
             from desk.face import tell_now
+            from desk.handed_secrets import forget_read_secrets, take_secrets
             from desk.post import channel_for
             from desk.serving import serve as open_counter
             from desk.settings import load_settings
 
-            # These first: their secrets leave the environment before anything that a model can reach is built.
-            chat_key = take_key(os.environ)
-            channel = channel_for(load_settings(workspace, os.environ), os.environ, sys.stdout) if post else None
-            return open_counter(opened(workspace), channel, host, port, tell_now, chat_key)
+            # First of all: they leave the environment before anything that a model can reach is built.
+            secrets = take_secrets(os.environ)
+            channel = channel_for(load_settings(workspace, os.environ), secrets, sys.stdout) if post else None
+            place = opened(workspace)
+            forget_read_secrets(place.store.keyring, os.environ)
+            return open_counter(place, channel, host, port, tell_now, secrets)
 
         raise typer.Exit(guarded(work))
 

@@ -21,6 +21,7 @@ from desk.channels.journal import Journal
 from desk.channels.message_ids import open_message_ids, well_formed
 from desk.channels.smtp import Server, SmtpChannel
 from desk.errors import Rejected, SettingsError
+from desk.handed_secrets import take_secrets
 from desk.settings import Settings
 from guards.gate import Piece, Refusal
 from guards.policy import Release
@@ -173,8 +174,8 @@ def _smtp_channel(settings: Settings, credential: ChannelCredential | None) -> S
 
 
 def forget_secret(env: MutableMapping[str, str]) -> None:
-    """Takes the channel's secret out of the environment of a process that sends nothing, before a graph is built."""
-    ChannelCredential.take(env)
+    """Takes every secret out of the environment of a process that sends nothing, before a graph is built."""
+    take_secrets(env)
 
 
 def letters_into(folder: Path, store: Store, release: Release) -> list[Delivery]:

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import uvicorn
@@ -14,6 +14,7 @@ import uvicorn
 from desk.app import create_app
 from desk.channels import Channel
 from desk.counter import Counter
+from desk.mailbox.password import MailboxPassword
 from desk.mailbox.room import MailRoom
 from desk.workplace import Workplace
 
@@ -32,13 +33,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell, chat_key: str = "") -> int:
-    """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened.
-    ``chat_key`` reads customers' signed identities."""
+def serve(
+    place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell, secrets: MutableMapping[str, str]
+) -> int:
+    """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened. ``secrets``
+    are those that were taken out of the environment; each part is given its own."""
     _tell_of_trouble()
     counter = Counter(place)
     over = threading.Event()
-    mail = _mail_room(counter, tell, over)
+    mail = _mail_room(counter, MailboxPassword.take(secrets), tell, over)
     tell(f"Lanewise serves http://{host}:{port} (answered by: {place.mode}). Stop it by Ctrl-C.")
     if place.settings.company is None:
         tell(f"Try the chat as a customer of the made-up company: http://{host}:{port}/try")
@@ -47,7 +50,7 @@ def serve(place: Workplace, channel: Channel | None, host: str, port: int, tell:
     if channel is None:
         tell("No post room in this process: letters wait for `lanewise post --watch`.")
     config = uvicorn.Config(
-        create_app(counter, lambda: channel, chat_key),
+        create_app(counter, lambda: channel, secrets),
         host=host,
         port=port,
         log_level="warning",
@@ -88,12 +91,15 @@ def _tell_of_trouble() -> None:
             ours.addHandler(handler)
 
 
-def _mail_room(counter: Counter, tell: Tell, over: threading.Event) -> threading.Thread | None:
+def _mail_room(
+    counter: Counter, password: MailboxPassword | None, tell: Tell, over: threading.Event
+) -> threading.Thread | None:
     """Reads the mailbox beside it, where one is named: each mail is filed as any message is. SettingsError."""
     settings = counter.place.settings
     if settings.imap is None:
         return None
-    room = MailRoom(settings, counter.place, counter.receive, accounts=counter.place.systems.accounts, tell=tell)
+    known = counter.place.systems.accounts
+    room = MailRoom(settings, counter.place, counter.receive, password=password, accounts=known, tell=tell)
     thread = threading.Thread(target=room.run, args=(over,), name="lanewise-mail", daemon=True)
     thread.start()
     counter.beside.append(thread)

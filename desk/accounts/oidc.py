@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,11 +66,11 @@ class Provider:
         return email
 
 
-def provider_for(section: SignInSection, env: Mapping[str, str] | None = None) -> Provider | None:
-    """The provider of the settings; None where there is none. SettingsError where its secret is missing."""
+def provider_for(section: SignInSection, secrets: Mapping[str, str]) -> Provider | None:
+    """The provider of the settings; None where there is none. SettingsError where its secret is not among ``secrets``."""
     if section.issuer is None:
         return None
-    secret = (os.environ if env is None else env).get(ENV_NAME, "").strip()
+    secret = secrets.get(ENV_NAME, "").strip()
     if not secret:
         raise SettingsError(f"sign_in.issuer is set, and {ENV_NAME} is not in the environment: set it")
     if not section.issuer.startswith(("https://", "http://localhost:", "http://127.0.0.1:")):

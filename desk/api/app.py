@@ -46,8 +46,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """What each route may answer besides its own."""
 
 
-def create_api(counter: Counter) -> FastAPI:
-    """The interface over one counter."""
+def create_api(counter: Counter, webhook_key: str = "") -> FastAPI:
+    """The interface over one counter; receivers' own keys are made of ``webhook_key``."""
     api = FastAPI(
         title="Lanewise",
         version="1",
@@ -56,7 +56,7 @@ def create_api(counter: Counter) -> FastAPI:
         redoc_url=None,
         max_body_size=BODY_LIMIT,
     )
-    api.state.counter = counter
+    api.state.counter, api.state.webhook_key = counter, webhook_key
     for room in (routes, interrupts, webhooks):
         api.include_router(room.router, responses=PROBLEMS)
     for kind, status in _STATUS.items():

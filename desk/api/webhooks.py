@@ -7,14 +7,13 @@ import hmac
 import ipaddress
 import json
 import logging
-import os
 import threading
 import urllib.error
 import urllib.request
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from desk.api.callers import Caller, Scope, caller
 from desk.api.reading import ticket_json
@@ -32,18 +31,20 @@ router = APIRouter()
 Keeper = Annotated[Caller, Depends(caller(Scope.WEBHOOKS_WRITE, Scope.TICKETS_READ))]
 
 KEY_NAME = "LANEWISE_WEBHOOK_KEY"
-"""What each receiver's own signing key is made of. Read from the environment alone."""
+"""What each receiver's own signing key is made of. Handed in by the environment alone, and taken out of it at the start."""
 LOOK_SECONDS = 1.0
 PATIENCE = 10.0
 """Seconds for one call."""
 
 
 @router.post("/webhooks", status_code=201)
-def add_webhook(given: WebhookIn, counter: TheCounter, who: Keeper) -> WebhookOut:
+def add_webhook(given: WebhookIn, request: Request, counter: TheCounter, who: Keeper) -> WebhookOut:
     """Have results sent to an address: HTTPS, or plain HTTP to this very machine. Its signing secret is told this once."""
     _checked(given.url)
+    secret: str = request.app.state.webhook_key
+    check_key(secret)
     made = Interface(counter.place.store).add_webhook(given.url, who.key.id)
-    return WebhookOut(id=made.id, url=made.url, failures=0, secret=signing_key(made.id))
+    return WebhookOut(id=made.id, url=made.url, failures=0, secret=signing_key(secret, made.id))
 
 
 @router.get("/webhooks")
@@ -62,15 +63,19 @@ def end_webhook(webhook_id: str, counter: TheCounter, who: Keeper) -> None:
     interface.end_webhook(webhook_id)
 
 
-def signing_key(webhook_id: str) -> str:
+def signing_key(secret: str, webhook_id: str) -> str:
     """The key that one receiver's messages are signed with; made anew each time, stored nowhere. DecisionRefused where
-    the environment holds nothing to make it of."""
-    secret = os.environ.get(KEY_NAME, "")
+    there is nothing to make it of."""
+    check_key(secret)
+    return hmac.new(secret.encode(), f"webhook/{webhook_id}".encode(), hashlib.sha256).hexdigest()
+
+
+def check_key(secret: str) -> None:
+    """DecisionRefused where receivers' keys could be guessed, or there is nothing to make them of."""
     if len(secret) < 32:
         raise DecisionRefused(
             f"webhooks need {KEY_NAME} in the environment of `lanewise serve`: 32 random characters at least"
         )
-    return hmac.new(secret.encode(), f"webhook/{webhook_id}".encode(), hashlib.sha256).hexdigest()
 
 
 def signature(key: str, moment: int, body: bytes) -> str:
@@ -83,10 +88,10 @@ def signature(key: str, moment: int, body: bytes) -> str:
 class Teller(threading.Thread):
     """Tells each receiver what it has not confirmed yet, in order, at least once."""
 
-    def __init__(self, counter: Counter) -> None:
-        """For one counter; it reads the ledger and holds no channel."""
+    def __init__(self, counter: Counter, secret: str) -> None:
+        """For one counter; it reads the ledger and holds no channel. Receivers' keys are made of ``secret``."""
         super().__init__(name="lanewise-webhooks", daemon=True)
-        self._counter = counter
+        self._counter, self._secret = counter, secret
         self._interface = Interface(counter.place.store)
         self._over = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -105,7 +110,7 @@ class Teller(threading.Thread):
                 _log.warning("receivers cannot be told just now: %s", type(error).__name__)
 
     def _tell(self, webhook: Webhook) -> None:
-        key = signing_key(webhook.id)
+        key = signing_key(self._secret, webhook.id)
         for news in self._interface.news(webhook):
             if self._over.is_set():
                 return

@@ -27,7 +27,7 @@ NAME_LIMIT = 200
 
 
 def take_key(env: MutableMapping[str, str]) -> str:
-    """The key out of the environment, where it no longer stands afterwards; empty where there was none."""
+    """The key out of what was handed in, where it no longer stands afterwards; empty where there was none."""
     return env.pop(ENV_NAME, "").strip()
 
 

@@ -11,12 +11,15 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from desk.api.callers import Scope
+from desk.api.webhooks import KEY_NAME
 from desk.app import create_app
 from desk.channels.eml import EmlChannel
 from desk.counter import Counter
 from desk.settings import load_settings
 from desk.workplace import open_workplace
 from ledger.interface import Interface
+
+WEBHOOK_KEY = "k" * 40
 
 
 class Calls:
@@ -74,7 +77,7 @@ def served(folder: Path) -> Iterator[Calls]:
     place = open_workplace(load_settings(folder, {}), {})
     counter = Counter(place)
     channel = EmlChannel(folder / "letters", "support@lanewise.example")
-    with TestClient(create_app(counter, lambda: channel)) as client:
+    with TestClient(create_app(counter, lambda: channel, {KEY_NAME: WEBHOOK_KEY})) as client:
         yield Calls(client, counter, folder / "letters")
     place.store.close()
 

@@ -76,7 +76,7 @@ def counter(tmp_path: Path) -> Iterator[Counter]:
 @pytest.fixture
 def client(counter: Counter) -> TestClient:
     """Not entered: neither worker nor post room runs."""
-    return TestClient(create_app(counter, chat_key=KEY))
+    return TestClient(create_app(counter, secrets={"LANEWISE_CHAT_KEY": KEY}))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from interface_house import Calls, served, ticket
 
 from desk.api import commands
 from desk.api.callers import WHY, Scope
-from desk.api.webhooks import KEY_NAME, signature, signing_key
+from desk.api.webhooks import signature, signing_key
 from desk.errors import DecisionRefused, NotAllowed
 from ledger.errors import UnknownKey
 from ledger.interface import GIVE_UP_AFTER, Interface
@@ -191,10 +191,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def test_results_are_told_to_a_receiver_signed_in_order_and_again_where_it_failed(
-    calls: Calls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(KEY_NAME, "k" * 40)
+def test_results_are_told_to_a_receiver_signed_in_order_and_again_where_it_failed(calls: Calls) -> None:
     calls.show_key(WRITE, READ, Scope.WEBHOOKS_WRITE)
     receiver = Receiver()
     receiver.answers.append(500)
@@ -246,18 +243,16 @@ def test_a_receiver_that_never_answers_is_left_in_peace_and_ended_at_last(calls:
         "http://127.0.0.1.evil.example/",
     ],
 )
-def test_results_are_sent_to_no_odd_address(calls: Calls, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv(KEY_NAME, "k" * 40)
+def test_results_are_sent_to_no_odd_address(calls: Calls, url: str) -> None:
     calls.show_key(READ, Scope.WEBHOOKS_WRITE)
     assert calls.post("/webhooks", {"url": url}, 409)["error"]
 
 
-def test_without_a_key_to_sign_with_no_receiver_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_NAME, "short")
-    with pytest.raises(DecisionRefused, match="32 random characters"):
-        signing_key("w-1")
-    monkeypatch.setenv(KEY_NAME, "k" * 40)
-    assert signing_key("w-1") != signing_key("w-2")
+def test_without_a_key_to_sign_with_no_receiver_is_made() -> None:
+    for secret in ("", "short"):
+        with pytest.raises(DecisionRefused, match="32 random characters"):
+            signing_key(secret, "w-1")
+    assert signing_key("k" * 40, "w-1") != signing_key("k" * 40, "w-2")
 
 
 def test_keys_are_made_listed_and_revoked_on_the_command_line(calls: Calls) -> None:
