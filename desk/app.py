@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -23,12 +24,19 @@ from desk.chat import chat_routes, trying
 from desk.chat.identity import take_key
 from desk.chat.opening import open_chat
 from desk.counter import Counter
-from desk.errors import DecisionRefused, NotAllowed
+from desk.error_answers import (
+    OURS,
+    Unexpected,
+    as_json,
+    misspelt,
+    sentence_of,
+    status_of,
+    told_on_page,
+    wants_json,
+)
 from desk.handed_secrets import take_secrets
 from desk.pages import act_routes, audit_routes, desk_routes, learning_routes, review_routes, session_routes
-from desk.pages.templates import page
 from desk.security import Headers, NotSignedIn
-from ledger.errors import Busy, CannotDraw, CannotJudge, CannotReview, Unknown, Unsigned
 
 BODY_LIMIT = 1_000_000
 """Most bytes of one request; a longer one is refused before it is read."""
@@ -70,6 +78,7 @@ def create_app(
     app = FastAPI(
         title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=BODY_LIMIT
     )
+    app.add_middleware(Unexpected)
     app.state.counter = counter
     app.state.tries = Tries()
     app.state.provider = provider = provider_for(counter.place.settings.sign_in, taken)
@@ -90,11 +99,9 @@ def create_app(
     app.mount("/v1", create_api(counter, webhook_key))
     app.add_api_route("/healthz", lambda: _health(counter), include_in_schema=False)
     app.add_exception_handler(NotSignedIn, _to_sign_in)
-    for kind, status in ((NotAllowed, 403), (DecisionRefused, 409), (Unknown, 404), (Busy, 503)):
-        app.add_exception_handler(kind, _told(status))
-    for refused in (CannotDraw, CannotJudge, CannotReview, Unsigned):
-        app.add_exception_handler(refused, _told(409))
-    app.add_exception_handler(HTTPException, _told(None))
+    for kind in (*OURS, HTTPException):
+        app.add_exception_handler(kind, _told)
+    app.add_exception_handler(RequestValidationError, misspelt)
     return app
 
 
@@ -117,26 +124,17 @@ def _health(counter: Counter) -> JSONResponse:
 
 
 async def _to_sign_in(request: Request, error: Exception) -> Response:
-    if _wants_json(request):
-        return JSONResponse({"error": str(error)}, status_code=401)
+    if wants_json(request.scope):
+        return as_json(request, error)
     if request.headers.get("HX-Request"):
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     return RedirectResponse("/sign-in", status_code=303)
 
 
-def _told(status: int | None) -> Callable[[Request, Exception], Response]:
-    """An error in words: as JSON for an interface, as a page for a browser, as a piece of one for htmx."""
-
-    def tell(request: Request, error: Exception) -> Response:
-        code = status if status is not None else getattr(error, "status_code", 500)
-        said = str(getattr(error, "detail", error))
-        if _wants_json(request):
-            return JSONResponse({"error": said}, status_code=code)
-        piece = "error_piece.html" if request.headers.get("HX-Request") else "error.html"
-        return page(request, piece, status=code, said=said, code=code)
-
-    return tell
-
-
-def _wants_json(request: Request) -> bool:
-    return request.url.path.startswith(("/v1/", "/chat/"))
+def _told(request: Request, error: Exception) -> Response:
+    """An error in words: as JSON for a program, as a page for a browser, as a piece of one for htmx."""
+    if wants_json(request.scope):
+        return as_json(request, error)
+    if isinstance(error, HTTPException):
+        return told_on_page(request, error.status_code, str(error.detail))
+    return told_on_page(request, status_of(error), sentence_of(request, error))

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from desk.api import interrupts, routes, webhooks
 from desk.api.shapes import Problem
 from desk.counter import Counter
-from desk.errors import DecisionRefused, NotAllowed
-from desk.security import NotSignedIn
-from ledger.errors import AlreadyDecided, BadMessage, Busy, HeadTooLarge, KeyReused, Unknown
+from desk.error_answers import OURS, Unexpected, as_json, misspelt
 
 BODY_LIMIT = 1_000_000
 """Most bytes of one request."""
-
-_STATUS: dict[type[Exception], int] = {
-    NotSignedIn: 401,
-    NotAllowed: 403,
-    Unknown: 404,
-    DecisionRefused: 409,
-    AlreadyDecided: 409,
-    KeyReused: 409,
-    BadMessage: 422,
-    HeadTooLarge: 422,
-    Busy: 503,
-}
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": why}
@@ -40,7 +25,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         409: "this changed since you looked, or the key stands for something else",
         413: "the request is too long",
         422: "a field is missing, misspelt or too long",
-        503: "busy just now: try again",
+        500: "something went wrong here; the sentence names what to look for in the log",
+        503: "busy just now, or somebody has to look: try again",
     }.items()
 }
 """What each route may answer besides its own."""
@@ -59,22 +45,8 @@ def create_api(counter: Counter, webhook_key: str = "") -> FastAPI:
     api.state.counter, api.state.webhook_key = counter, webhook_key
     for room in (routes, interrupts, webhooks):
         api.include_router(room.router, responses=PROBLEMS)
-    for kind, status in _STATUS.items():
-        api.add_exception_handler(kind, _told(status))
-    api.add_exception_handler(RequestValidationError, _misspelt)
+    api.add_middleware(Unexpected)
+    for kind in (*OURS, HTTPException):
+        api.add_exception_handler(kind, as_json)
+    api.add_exception_handler(RequestValidationError, misspelt)
     return api
-
-
-def _misspelt(_: Request, error: Exception) -> JSONResponse:
-    """Which field is wrong, and how; its value is not repeated, since it may be a customer's words."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    told = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in found[:10])
-    return JSONResponse({"error": told[:2000]}, status_code=422)
-
-
-def _told(status: int) -> Callable[[Request, Exception], JSONResponse]:
-    def tell(_: Request, error: Exception) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else {}
-        return JSONResponse({"error": str(error)}, status_code=status, headers=headers)
-
-    return tell

@@ -55,7 +55,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const status = event.detail.xhr.status;
     if (status >= 400 && status !== 401) {
-      event.detail.shouldSwap = event.detail.requestConfig.verb === "post";
+      event.detail.shouldSwap = event.detail.requestConfig.verb === "post" || event.detail.requestConfig.path.startsWith("/desk/ticket?ticket=");
       event.detail.isError = false;
       event.detail.target = $("#told");
       event.detail.swapOverride = "innerHTML";
