@@ -16,7 +16,6 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from desk.accounts.oidc import COOKIE_LASTS, provider_for
-from desk.accounts.signing_in import Tries
 from desk.api.app import create_api
 from desk.api.webhooks import KEY_NAME, Teller
 from desk.channels import Channel
@@ -80,7 +79,6 @@ def create_app(
     )
     app.add_middleware(Unexpected)
     app.state.counter = counter
-    app.state.tries = Tries()
     app.state.provider = provider = provider_for(counter.place.settings.sign_in, taken)
     if provider is not None:
         app.add_middleware(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
 from datetime import timedelta
 
 from argon2 import PasswordHasher
@@ -15,6 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from desk.errors import NotAllowed
 from ledger.accounts import Accounts, Session
 from ledger.errors import UnknownUser
+from ledger.tries import Tries
 
 SESSION_LASTS = timedelta(hours=12)
 """A working day; then one signs in anew."""
@@ -22,41 +19,13 @@ LEAST_PASSWORD = 12
 """Characters. Length is what a guesser pays for (NIST SP 800-63B asks for 8 at least where there is a second factor)."""
 
 TRIES = 8
-"""Wrong passwords for one name from one address within ``TRIES_SECONDS``, before the next are not looked at. Counted for
+"""Wrong passwords for one name from one address within ``TRIES_WITHIN``, before the next are not looked at. Counted for
 both together: whoever guesses elsewhere locks nobody out."""
-TRIES_SECONDS = 300.0
-_MOST_MARKS = 10_000
+TRIES_WITHIN = timedelta(minutes=5)
 
 _hasher = PasswordHasher()
 _nobody = _hasher.hash(secrets.token_urlsafe(16))
 """What is checked for a name that nobody has, so that an answer takes as long and tells nothing."""
-
-
-class Tries:
-    """Counts wrong passwords in this process: guessing costs time, a colleague's typing does not."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` gives seconds."""
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._failed: dict[str, deque[float]] = {}
-
-    def check(self, mark: str) -> None:
-        """NotAllowed where that name and address have failed too often just now."""
-        with self._lock:
-            told = self._failed.get(mark, deque())
-            while told and told[0] <= self._clock() - TRIES_SECONDS:
-                told.popleft()
-            if len(told) >= TRIES:
-                raise NotAllowed("too many wrong passwords: wait five minutes, or ask a lead")
-
-    def failed(self, mark: str) -> None:
-        """One more wrong password."""
-        with self._lock:
-            if len(self._failed) > _MOST_MARKS:  # whoever sends so many names loses the count of the oldest
-                for old in list(self._failed)[: _MOST_MARKS // 2]:
-                    del self._failed[old]
-            self._failed.setdefault(mark, deque(maxlen=TRIES)).append(self._clock())
 
 
 def hashed(password: str) -> str:
@@ -81,6 +50,17 @@ def sign_in(accounts: Accounts, name: str, password: str) -> str:
     if secret is None:
         raise refused
     return start_session(accounts, name.strip())
+
+
+def tried(tries: Tries, accounts: Accounts, name: str, password: str, address: str) -> str:
+    """As ``sign_in``, for somebody at that address. NotAllowed, also where too many passwords were wrong just now; Busy where
+    it cannot be counted: then none is looked at."""
+    attempt = tries.begin(f"{address} {name.strip()[:200]}", TRIES, TRIES_WITHIN)
+    if attempt is None:
+        raise NotAllowed("too many wrong passwords: wait five minutes, or ask a lead")
+    token = sign_in(accounts, name, password)
+    tries.was_right(attempt)
+    return token
 
 
 def start_session(accounts: Accounts, name: str) -> str:

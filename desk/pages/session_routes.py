@@ -9,11 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from desk.accounts.oidc import Provider, session_for
-from desk.accounts.signing_in import SESSION_LASTS, Tries, sign_in
+from desk.accounts.signing_in import SESSION_LASTS, tried
 from desk.errors import NotAllowed
 from desk.pages.templates import page
 from desk.security import COOKIE, SignedIn, TheCounter, acting, counter_of
-from ledger.accounts import Accounts
+from ledger.errors import Busy
+from ledger.tries import Tries
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,9 +58,12 @@ def signing_in(
         _own_origin(request)
         if not counter.place.settings.sign_in.passwords:
             raise NotAllowed("nobody signs in by a password here: use the provider")
-        token = _tried(request, counter.accounts, name, password)
+        address = request.client.host if request.client else ""
+        token = tried(Tries(counter.place.store), counter.accounts, name, password, address)
     except NotAllowed as error:
         return _form(request, str(error), name)
+    except Busy:
+        return _form(request, "the ledger is busy just now: try again in a moment", name, status=503)
     return _signed_in(request, token)
 
 
@@ -72,29 +76,17 @@ def signing_out(request: Request, counter: TheCounter, _: Annotated[SignedIn, De
     return answer
 
 
-def _tried(request: Request, accounts: Accounts, name: str, password: str) -> str:
-    """The session's token. NotAllowed, also where too many passwords were wrong just now."""
-    tries: Tries = request.app.state.tries
-    mark = f"{request.client.host if request.client else ''} {name.strip()[:200]}"
-    tries.check(mark)
-    try:
-        return sign_in(accounts, name, password)
-    except NotAllowed:
-        tries.failed(mark)
-        raise
-
-
 def _provider(request: Request) -> Provider | None:
     found: Provider | None = request.app.state.provider
     return found
 
 
-def _form(request: Request, said: str = "", name: str = "") -> Response:
+def _form(request: Request, said: str = "", name: str = "", status: int = 403) -> Response:
     provider = _provider(request)
     return page(
         request,
         "sign_in.html",
-        status=403 if said else 200,
+        status=status if said else 200,
         said=said,
         name=name,
         provider=provider.label if provider else "",

@@ -8,13 +8,15 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from desk_house import Clock
 from starlette.testclient import TestClient
 
 from desk.accounts.people import ALLOWED, May, Person, Role
-from desk.accounts.signing_in import TRIES, TRIES_SECONDS, Tries, hashed
+from desk.accounts.signing_in import TRIES, TRIES_WITHIN, hashed
 from desk.app import create_app
 from desk.channels.console import ConsoleChannel
 from desk.channels.eml import EmlChannel
@@ -30,6 +32,8 @@ from ledger.accounts import Accounts
 from ledger.errors import StoreBroken, UnknownUser, UserExists
 from ledger.events import Kind
 from ledger.intake import IncomingMessage
+from ledger.store import open_store
+from ledger.tries import Tries
 
 PASSWORD = "a-long-password-1"
 
@@ -145,16 +149,44 @@ def test_passwords_are_not_guessed_for_ever(counter: Counter) -> None:
         assert told.status_code == 403 and "too many wrong passwords" in told.text
         told = client.post("/sign-in", data={"name": "ruben", "password": PASSWORD})
         assert "do not belong" in told.text, "another name is still looked at"
-    now = [0.0]
-    tries = Tries(lambda: now[0])
-    for _ in range(TRIES):
-        tries.check("10.0.0.1 a")
-        tries.failed("10.0.0.1 a")
-    with pytest.raises(NotAllowed):
-        tries.check("10.0.0.1 a")
-    tries.check("10.0.0.2 a")
-    now[0] = TRIES_SECONDS
-    tries.check("10.0.0.1 a")
+
+
+def test_wrong_passwords_are_counted_for_all_processes_and_lock_nobody_out_from_elsewhere(tmp_path: Path) -> None:
+    clock = Clock()
+    stores = [open_store(tmp_path / "ledger.sqlite3", clock=clock) for _ in range(2)]
+    here, there = (Tries(store) for store in stores)
+    for number in range(TRIES):
+        assert (here, there)[number % 2].begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN)
+    assert here.begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN) is None
+    assert there.begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN) is None
+    assert there.begin("10.0.0.2 hazel", TRIES, TRIES_WITHIN), "somebody else's guesses are not hers"
+    clock.move(seconds=TRIES_WITHIN.total_seconds())
+    assert there.begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN)
+    for store in stores:
+        store.close()
+
+
+def test_a_right_password_does_not_count_and_many_guesses_at_once_are_no_way_round(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "ledger.sqlite3")
+    tries = Tries(store)
+    for _ in range(3 * TRIES):
+        attempt = tries.begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN)
+        assert attempt is not None
+        tries.was_right(attempt)
+    with ThreadPoolExecutor(8) as pool:  # all are begun before any is known to be wrong
+        begun = list(pool.map(lambda _: tries.begin("10.0.0.1 hazel", TRIES, TRIES_WITHIN), range(4 * TRIES)))
+    assert sum(attempt is not None for attempt in begun) == TRIES
+    store.close()
+
+
+def test_tries_of_a_clock_that_was_set_back_do_not_count_for_a_day(tmp_path: Path) -> None:
+    clock = Clock()
+    store = open_store(tmp_path / "ledger.sqlite3", clock=clock)
+    tries = Tries(store)
+    assert tries.begin("10.0.0.1 hazel", 1, TRIES_WITHIN)
+    clock.move(hours=-23)
+    assert tries.begin("10.0.0.1 hazel", 1, TRIES_WITHIN)
+    store.close()
 
 
 def test_a_part_that_ends_by_itself_is_named_by_the_health_page(
