@@ -11,16 +11,20 @@ from typing import Any, TypeAlias
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.graph import Machine
+from agent.keeping import Keeper
 from guards.lanes import Lane
 from ledger.errors import LeaseHeld, LeaseLost, WordsErased
 from ledger.events import Event
 from ledger.intake import IncomingMessage, Intake
-from ledger.lease import Lease
+from ledger.lease import Lease, running_under
 
 GIVE_UP_AFTER = 3
 """Runs of one event that may fail before a person is called; the events behind it must not wait for ever."""
-LEASE_SECONDS = 180.0
-"""Longer than any single event takes (two model calls with their timeouts); renewed before each event."""
+LEASE_SECONDS = 25.0
+"""How long a ticket stays with a process that was killed. While a run is under way its lease is renewed, however long the
+run takes; and a run that has lost its lease writes nothing more."""
+BEAT_SECONDS = 5.0
+"""Between two renewals: several fit into a lease, also where the ledger is busy for one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,22 @@ class Handler:
     """Files events and drains tickets. One per event loop."""
 
     def __init__(
-        self, intake: Intake, machine: Machine, saver: BaseCheckpointSaver[str], holder: str, patience: float = 30.0
+        self,
+        intake: Intake,
+        machine: Machine,
+        saver: BaseCheckpointSaver[str],
+        holder: str,
+        patience: float = 30.0,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``holder`` names this process in leases; ``patience`` is how long, in seconds, to wait for another's."""
+        """``holder`` names this process in leases; ``patience`` is how long, in seconds, to wait for another's; ``keeper``
+        renews those of runs under way."""
         self._intake = intake
         self._machine = machine
         self._saver = saver
         self._holder = holder
         self._patience = patience
+        self._keeper = keeper or Keeper(LEASE_SECONDS, BEAT_SECONDS)
 
     async def handle(self, event: Incoming) -> Handled:
         """Takes an event in and runs its ticket until nothing waits. Filed first: from then on nothing is lost."""
@@ -107,9 +119,10 @@ class Handler:
                 lease, event = taken
                 try:
                     following: Event | None = event
-                    while following is not None:
-                        runs += 1
-                        following = await self._run(following, lease)
+                    with self._keeper.keeping(lease), running_under(lease):
+                        while following is not None:
+                            runs += 1
+                            following = await self._run(following, lease)
                     if lease.ended:  # in the very write that saw that nothing waits
                         return runs
                 finally:
@@ -138,11 +151,13 @@ class Handler:
             await self._machine.ainvoke(None if begun else _start(event), config, durability="sync")
         except WordsErased:
             pass  # the customer's words were erased under the run: there is nothing left to do
+        except LeaseLost:
+            raise  # another process runs it by now: it is its, and its failures are too
         except Exception as error:  # whatever a step raised ends at a person, after GIVE_UP_AFTER tries
+            lease.renew(LEASE_SECONDS)
             await self._saver.adelete_thread(thread)
             if self._intake.mark_failed(event.seq, error) >= GIVE_UP_AFTER:
                 self._intake.give_up(event.seq)
-            lease.renew(LEASE_SECONDS)
             return self._intake.next_unhandled(event.ticket)
         following = self._intake.handled(event.seq, lease, LEASE_SECONDS)
         await self._saver.adelete_thread(thread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ _FIND = select(leases).where(leases.c.ticket_id == bindparam("ticket"))
 _MINE = (leases.c.ticket_id == bindparam("ticket"), leases.c.token == bindparam("mine"))
 _PROLONG = update(leases).where(*_MINE, leases.c.expires_at > bindparam("now")).values(expires_at=bindparam("until"))
 _GIVE_UP = delete(leases).where(*_MINE)
+_STILL = select(leases.c.token).where(*_MINE)
 _PUT = insert(leases)
 _REPLACE = (
     update(leases)
@@ -66,9 +68,34 @@ class Lease:
         write stands."""
         return conn.execute(_GIVE_UP, {"ticket": self.ticket, "mine": self._token}).rowcount == 1
 
+    def still(self, conn: Connection) -> bool:
+        """True where nobody else has taken the ticket since, in the caller's transaction."""
+        return conn.execute(_STILL, {"ticket": self.ticket, "mine": self._token}).first() is not None
+
     def lost(self) -> LeaseLost:
         """What to raise where another may have the ticket."""
         return LeaseLost(f"ticket {self.ticket!r}: the lease of {self.holder!r} ran out")
+
+
+_RUNNING: ContextVar[Lease | None] = ContextVar("the lease that this run writes under", default=None)
+
+
+@contextmanager
+def running_under(held: Lease) -> Iterator[None]:
+    """What is written in the block, and in every task that it starts, is written under this lease."""
+    before = _RUNNING.set(held)
+    try:
+        yield
+    finally:
+        _RUNNING.reset(before)
+
+
+def check_still_ours(conn: Connection, ticket: str) -> None:
+    """LeaseLost where a run writes to its ticket after another process has taken that over: of two that run at once, one
+    writes. Whoever writes outside a run is not asked."""
+    held = _RUNNING.get()
+    if held is not None and held.ticket == ticket and not held.still(conn):
+        raise held.lost()
 
 
 def acquire(store: Store, ticket: str, holder: str, seconds: float) -> Lease:

@@ -19,6 +19,7 @@ from ledger import calling, events, history, letters, moment, register, reviews,
 from ledger.errors import NotYours, UnknownReview, WordsErased
 from ledger.events import Entry, Event, Kind, Record, own_key
 from ledger.history import Message, Snapshot, TicketRecord
+from ledger.lease import check_still_ours
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
@@ -54,7 +55,7 @@ class WorkerLedger:
     """The graph's hand in the ledger.
 
     Every write is idempotent by its key, so that a step that is run again after a crash writes nothing twice and
-    is told what stands. WordsErased where the ticket was erased and the customer has not written since: nothing is
+    is told what stands. LeaseLost where a run's lease is another's by now: nothing is written then. WordsErased where the ticket was erased and the customer has not written since: nothing is
     written then, and the run is over. Keys are the worker's own (``f"{event.key}/{step}"``) and never meet a customer's.
     """
 
@@ -390,6 +391,7 @@ class WorkerLedger:
     def _writing(self, ticket: str, *, durable: bool = False) -> Iterator[Connection]:
         """As the store's ``write``. A run that was under way when the ticket was erased holds its words still."""
         with self._store.write(durable=durable) as conn:
+            check_still_ours(conn, ticket)
             if events.erased(conn, ticket):
                 raise WordsErased(f"ticket {ticket!r} was erased: no run goes on with what it had read")
             yield conn

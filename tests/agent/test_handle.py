@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +20,12 @@ from sqlalchemy import text
 from agent import handle as handle_module
 from agent.assessors import Assessors
 from agent.handle import ClockTicked
+from agent.keeping import Keeper
 from guards.policy import Release
-from ledger.errors import KeyReused
+from ledger.errors import KeyReused, LeaseHeld
 from ledger.events import Kind
-from ledger.lease import acquire
+from ledger.lease import Lease, acquire
+from ledger.worker import WorkerLedger
 
 DRIVER = Path(__file__).with_name("life_driver.py")
 
@@ -142,6 +145,57 @@ async def test_the_lease_of_a_process_that_died_runs_out(tmp_path: Path, release
         assert (await scene.handler.handle(scene.message(AUDIT_LOG))).runs == 1
         with scene.intake.lease("T-1", "anybody", 1):  # ours was released
             pass
+
+
+async def test_a_run_that_takes_longer_than_its_lease_keeps_it_though_it_holds_up_the_loop(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.store._clock = lambda: datetime.now(UTC)
+    monkeypatch.setattr(handle_module, "LEASE_SECONDS", 1.0)
+    handler: Any = scene.handler
+    handler._keeper = Keeper(1.0, 0.1)
+    real, tried = handler._machine.ainvoke, []
+
+    async def slow(*args: Any, **more: Any) -> Any:
+        for _ in range(4):
+            time.sleep(0.5)  # the loop itself stands still: nothing of ours that runs on it could renew anything
+            try:
+                acquire(scene.store, "T-1", "another process", 60)
+            except LeaseHeld:
+                tried.append("held")
+        return await real(*args, **more)
+
+    monkeypatch.setattr(handler._machine, "ainvoke", slow)
+    assert (await handler.handle(scene.message(AUDIT_LOG))).runs == 1
+    assert tried == ["held"] * 4
+    with scene.intake.lease("T-1", "anybody", 1):  # ours was released
+        pass
+
+
+async def test_a_run_whose_ticket_another_process_has_taken_over_writes_nothing_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler: Any = scene.handler
+    handler._patience = 0.1
+    handler._keeper = Keeper(handle_module.LEASE_SECONDS, 3600)  # as in a process that was stopped and goes on later
+    real = WorkerLedger.record_many
+    taken: list[Lease] = []
+
+    def late(ledger: WorkerLedger, ticket: str, entries: Any) -> Any:
+        if entries[0].kind is Kind.TRIGGERS_ASSESSED and not taken:
+            scene.clock.forward(seconds=handle_module.LEASE_SECONDS + 1)
+            taken.append(acquire(scene.store, ticket, "another process", 60))
+        return real(ledger, ticket, entries)
+
+    monkeypatch.setattr(WorkerLedger, "record_many", late)
+    await handler.handle(scene.message(AUDIT_LOG))
+    written = [e.kind for e in scene.history.timeline("T-1") if e.actor in ("assistant", "worker")]
+    assert written == [Kind.FACTS_GATHERED], "what came before the other took it, and no failure of ours"
+    assert scene.intake.tickets_with_work() == ("T-1",)
+    taken[0].release()
+    assert (await handler.catch_up()).runs == 1
+    assert scene.pieces() == ["answer"]
+    assert [e.kind for e in scene.events("T-1", Kind.EVENT_FAILED)] == []
 
 
 # ── killed ──────────────────────────────────────────────────────────────────────────────────────────────────
