@@ -80,6 +80,10 @@ class Handler:
         self._patience = patience
         self._keeper = keeper or Keeper(LEASE_SECONDS, BEAT_SECONDS)
 
+    def close(self) -> None:
+        """To be called when no run is under way any more: nothing of it is left at work."""
+        self._keeper.close()
+
     async def handle(self, event: Incoming) -> Handled:
         """Takes an event in and runs its ticket until nothing waits. Filed first: from then on nothing is lost."""
         match event:

@@ -15,7 +15,8 @@ _log.addHandler(logging.NullHandler())
 
 
 class Keeper:
-    """Renews each lease that is held, several times before it would run out. The thread lives while any is."""
+    """Renews each lease that is held, several times before it would run out. The thread ends by itself once none is, or
+    with ``close``."""
 
     def __init__(self, seconds: float, beat: float) -> None:
         """Each renewal lasts ``seconds``, and comes every ``beat`` seconds."""
@@ -36,7 +37,16 @@ class Keeper:
             yield
         finally:
             with self._lock:
-                del self._held[id(lease)]
+                self._held.pop(id(lease), None)
+
+    def close(self) -> None:
+        """Ends the thread, and waits for it; a lease that is held is renewed no more."""
+        with self._lock:
+            self._held.clear()
+            thread = self._thread
+            self._lock.notify()
+        if thread is not None:
+            thread.join()
 
     def _keep(self) -> None:
         while True:

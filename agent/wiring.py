@@ -145,9 +145,11 @@ async def open_handler(
         # A finished run's words are overwritten with it: erasing a ticket must not leave them in this file's free pages.
         await saver.conn.execute("PRAGMA secure_delete=ON")
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
+        handler = Handler(Intake(store), build_graph(steps, saver), saver, holder)
         try:
-            yield Handler(Intake(store), build_graph(steps, saver), saver, holder)
+            yield handler
         finally:
+            handler.close()
             if (door := steps.assess_triggers.assessors.door) is not None:
                 await door.aclose()
             article_vectors().save(vectors, encoder)

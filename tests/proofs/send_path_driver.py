@@ -425,9 +425,9 @@ def tells_nobody(self: PostLedger, *told: Any) -> None:
 _TOLD = PostLedger._told
 
 
-def unheeded(self: PostLedger, *told: Any) -> Any:
+def unheeded(self: PostLedger, *told: Any, **more: Any) -> Any:
     """A record that is written, and whose word that a letter was begun before is not asked for."""
-    return replace(_TOLD(self, *told), first=True)
+    return replace(_TOLD(self, *told, **more), first=True)
 
 
 FAULTS: Mapping[str, Mapping[str, Any]] = {
