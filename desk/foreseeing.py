@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from agent.release_in_force import release_view
 from desk.decisions import open_places
+from desk.queue_hours import TimeToTell, time_to_tell
 from desk.ways_out import whom
 from desk.workplace import Workplace
 from guards.gate import Letter, Refusal
 from guards.rollout import anything_leaves
+from guards.wording import screen
 from ledger.foreseen import foresee
 from ledger.words import digest_of, keepable
 
@@ -50,8 +52,24 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
         )
     elif place.history.halts():
         said += " Autonomy is halted: the assistant sends nothing, and what you approve is yours and leaves."
-    return Follows(True, said, digest)
+    return Follows(True, said + _timing(place, ticket, text), digest)
 
 
 def _whom(place: Workplace, letter: Letter) -> str:
     return whom(place.settings, letter.recipient, place.history.reach(letter.ticket))
+
+
+def _timing(place: Workplace, ticket: str, text: str) -> str:
+    """What is said beside a text that names a time: which one the queue's own hours and capacity stand behind."""
+    named = next((f.quote for f in screen(text) if f.kind == "timing"), None)
+    return "" if named is None else f" It names a time (“{named[:80]}”): {time_for(place, ticket).words}."
+
+
+def time_for(place: Workplace, ticket: str) -> TimeToTell:
+    """Which time the ticket's customer may be told for an answer, as its queue stands now."""
+    review = place.reviews.of_ticket(ticket)
+    if review is None:
+        return TimeToTell(None, "tell no time: it waits in no queue")
+    waiting = [r for r in place.reviews.open(review.queue) if r.id != review.id and r.opened_at <= review.opened_at]
+    queue = place.systems.queue(review.queue)
+    return time_to_tell(queue, len(waiting), review.opened_at, review.due_at, place.store.now())

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from desk import decisions
 from desk.accounts.people import May, Person
-from desk.foreseeing import Follows, what_follows
+from desk.foreseeing import Follows, time_for, what_follows
 from desk.operator_inbox import OperatorInbox, QueueOption, Row
+from desk.queue_hours import TimeToTell
 from desk.workplace import Workplace
 from guards.facts import Standing
 from guards.triggers import Level, Trigger
@@ -87,6 +88,8 @@ class TicketPane:
     draft: str | None
     draft_stale: bool
     follows: Follows
+    time: TimeToTell | None
+    """Which time the customer may be told, while a person is asked."""
     queues: tuple[QueueOption, ...]
     colleagues: tuple[str, ...]
     candidates: tuple[tuple[str, str], ...]
@@ -156,6 +159,7 @@ def ticket_pane(inbox: OperatorInbox, person: Person, ticket: str, *, again: boo
         draft=draft,
         draft_stale=review is not None and review.stale,
         follows=what_follows(place, ticket, draft or "", person.name, draft=True),
+        time=time_for(place, ticket) if review is not None else None,
         queues=inbox.queues(place.reviews.open()),
         colleagues=colleagues(inbox, person),
         candidates=WhereaboutsLedger(place.store).of_address(ticket) if record.recipient else (),

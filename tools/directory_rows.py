@@ -257,6 +257,7 @@ class QueueRow(_Row):
     timezone: str
     first_reply_hours: Annotated[int, Field(ge=1)] | None = None
     visibility: tuple[str, ...] = ()
+    replies_an_hour: Annotated[int, Field(ge=1)] | None = None
 
     def record(self) -> Queue:
         """As the rest of the house knows it."""

@@ -363,6 +363,8 @@ class Queue:
     first_reply_hours: int | None
     """Working hours to a first reply; None where no time may be promised."""
     visibility: tuple[str, ...]
+    replies_an_hour: int | None = None
+    """How many tickets its people answer in a working hour; None where nobody has said, and no time may be promised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.queue_hours import queue_now
+from desk.queue_hours import queue_now, time_to_tell
 from desk.wording_shown import lines, marked, same_text, word_diff
 from tools.sandbox import SandboxCompany
 from tools.systems import Queue
@@ -44,6 +45,50 @@ def test_a_queue_says_when_its_people_are_at_work(
 def test_the_hours_of_every_queue_of_the_company_are_understood() -> None:
     queues = SandboxCompany().systems().queues
     assert queues and all(queue_now(q, TUESDAY).open is not None for q in queues)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "changed", "due", "at", "words"),
+    [
+        (3, {}, None, datetime(2026, 3, 11, 8, 30, tzinfo=UTC), "Wed 11 Mar 08:30 UTC at the latest: 8 working hours"),
+        (47, {}, None, datetime(2026, 3, 11, 8, 30, tzinfo=UTC), "47 wait before it, at 6 an hour"),
+        (48, {}, None, None, "comes to it by Wed 11 Mar 08:40 UTC, and Wed 11 Mar 08:30 UTC is the latest"),
+        (6, {}, datetime(2026, 3, 10, 10, 30, tzinfo=UTC), None, "Tue 10 Mar 10:30 UTC is the latest that would do"),
+        (0, {"first_reply_hours": None}, None, None, "this queue keeps none"),
+        (0, {"replies_an_hour": None}, None, None, "nobody has said how much"),
+        (0, {"hours": "when somebody is in"}, None, None, "cannot be read"),
+        (0, {"hours": "Mon-Fri 17:00-08:00"}, None, None, "cannot be read"),
+        (0, {"timezone": "Nowhere/Atall"}, None, None, "cannot be read"),
+        (
+            0,
+            {"hours": "Mon-Thu 09:00-16:00", "timezone": "Europe/Dublin"},
+            None,
+            datetime(2026, 3, 11, 10, 30, tzinfo=UTC),
+            "",
+        ),
+        (0, {"hours": "Fri-Mon 08:00-12:00"}, None, datetime(2026, 3, 14, 12, tzinfo=UTC), "Sat 14 Mar 12:00"),
+    ],
+)
+def test_a_time_is_told_only_where_hours_and_capacity_of_the_queue_stand_behind_it(
+    ahead: int, changed: dict[str, Any], due: datetime | None, at: datetime | None, words: str
+) -> None:
+    queue = replace(DESK, **{"replies_an_hour": 6, **changed})
+    found = time_to_tell(queue, ahead, TUESDAY, due, TUESDAY)
+    assert found.at == at and words in found.words
+    assert (found.at is None) is found.words.startswith("tell no time")
+
+
+@given(st.integers(0, 500), st.integers(1, 60), st.integers(0, 20_000))
+def test_no_time_is_told_that_the_capacity_of_the_queue_does_not_reach(ahead: int, rate: int, late: int) -> None:
+    queue, now = replace(DESK, replies_an_hour=rate), TUESDAY + timedelta(minutes=late)
+    found = time_to_tell(queue, ahead, TUESDAY, None, now)
+    if found.at is not None:
+        assert found.at > now and (ahead + 1) / rate <= 8
+    assert time_to_tell(queue, ahead + 500, TUESDAY, None, now).at is None or rate > 60
+
+
+def test_a_queue_that_is_unknown_keeps_no_time() -> None:
+    assert time_to_tell(None, 0, TUESDAY, None, TUESDAY).at is None
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

@@ -133,6 +133,22 @@ def test_an_approval_says_when_it_leaves_by_who_posts(place: Workplace, house: H
         assert client.app.state.counter.leaves == "now"  # type: ignore[attr-defined]
 
 
+def test_a_text_that_names_a_time_is_told_which_time_hours_and_capacity_stand_behind(
+    place: Workplace, house: House
+) -> None:
+    def said(text: str) -> str:
+        return what_follows(place, TICKET, text, "Marek", draft=False).words
+
+    assert "names a time" not in said("Thank you for writing.")
+    told = said("You will hear from us tomorrow.")
+    assert "It names a time (“you will hear from us tomorrow”): " in told
+    assert "at the latest: 8 working hours are kept; 0 wait before it, at 12 an hour" in told
+    pane = ticket_pane(OperatorInbox(place), MAREK, TICKET)
+    assert pane.time is not None and pane.time.at is not None and pane.time.words in told
+    do(form_of(place, house, key="k-2", queue="contract_desk"), "route")
+    assert "tell no time: this queue keeps none" in said("You will hear from us tomorrow.")
+
+
 # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
 
 
