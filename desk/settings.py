@@ -94,6 +94,8 @@ class ChatSection(_Part):
     """In one conversation."""
     conversations_an_hour: int = Field(default=60, ge=1)
     """From one address."""
+    file_megabytes: int = Field(default=5, ge=0, le=20)
+    """The largest file that a customer may send; 0 takes none."""
     backlog: int = Field(default=5_000, ge=1)
     """Waiting events from which on new messages are asked to come again later."""
 

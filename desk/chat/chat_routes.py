@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import resources
 from typing import Annotated, Any, TypeAlias
@@ -9,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from desk.chat.files import MEGABYTE, MOST_MEGABYTES, NAME_LIMIT, file_of
 from desk.chat.house import WISH, ChatHouse
 from desk.chat.reading import Contact, Keyed, Message, Start, body_of, line_json, read, state_json
 from desk.chat.refusals import ChatRefused
@@ -30,6 +32,7 @@ async def house_of(request: Request) -> ChatHouse:
 
 TheHouse: TypeAlias = Annotated[ChatHouse, Depends(house_of)]
 Body: TypeAlias = Annotated[bytes, Depends(body_of)]
+File: TypeAlias = Annotated[bytes, Depends(file_of)]
 
 
 def opened(conversation: str, request: Request, house: TheHouse) -> Chat:
@@ -72,6 +75,14 @@ def write(chat: Opened, house: TheHouse, body: Body) -> JSONResponse:
     said = read(Message, body)
     received = house.write(chat, said.key, said.text)
     return JSONResponse({"key": said.key, "first": received.first}, status_code=202)
+
+
+@router.post("/conversations/{conversation}/files", max_body_size=MOST_MEGABYTES * MEGABYTE + 1)
+def send_file(chat: Opened, house: TheHouse, what: File, key: str = "", name: str = "") -> JSONResponse:
+    """Takes one file, as the call's body: it is kept for a person, and a message in the thread names it."""
+    read(Keyed, json.dumps({"key": key}).encode())
+    received = house.send_file(chat, f"file-{key}", name[:NAME_LIMIT], what)
+    return JSONResponse({"key": key, "first": received.first}, status_code=202)
 
 
 @router.post("/conversations/{conversation}/person")

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from desk.chat.files import MEGABYTE, check_file, keep_file, words_for
 from desk.chat.identity import Identity
 from desk.chat.refusals import ChatRefused
 from desk.counter import Counter
+from desk.mailbox.attachments import Attachments
 from desk.settings import ChatSection
 from ledger.chats import Chat, Chats, Shown, Somebody, recipient_of
 from ledger.errors import BadMessage, Busy, KeyReused, LedgerError, UnknownTicket
@@ -77,10 +79,30 @@ class ChatHouse:
             raise ChatRefused(409, "other_identity", said)
         return found
 
+    def send_file(self, chat: Chat, key: str, name: str, what: bytes) -> Received:
+        """Keeps a file for the person who answers, and files a message that names it: what is in it is read by nobody, so
+        the assistant does not answer by itself. The same key again is the same file. ChatRefused."""
+        settings = self.counter.place.settings
+        attachments = Attachments(settings.workspace, settings.mailbox.attachments_megabytes * MEGABYTE)
+        known = self._check_flood(chat.ticket, key)
+        if known:  # what is kept under this key stays as it came
+            return self._filed(chat, key, words_for(name))
+        check_file(name, what, self.settings.file_megabytes, attachments.held(chat.ticket), attachments.room())
+        try:
+            kept = keep_file(attachments, chat.ticket, key, name, what)
+        except OSError as error:
+            raise ChatRefused(409, "no_room", "the file could not be kept; write what is in it") from error
+        return self._filed(chat, key, words_for(name), attachments=kept)
+
     def write(self, chat: Chat, key: str, text: str, *, asks_person: bool = False) -> Received:
         """Files what the customer wrote. Once it returns, nothing is lost; the same key and text again is the same
         message. ChatRefused."""
         self._check_flood(chat.ticket, key)
+        return self._filed(chat, key, text, asks_person=asks_person)
+
+    def _filed(
+        self, chat: Chat, key: str, text: str, *, asks_person: bool = False, attachments: tuple[str, ...] = ()
+    ) -> Received:
         known = chat.somebody
         message = IncomingMessage(
             ticket=chat.ticket,
@@ -93,6 +115,7 @@ class ChatHouse:
             account_id=known.account_id if known else None,
             recipient=recipient_of(chat.ticket),
             text=text,
+            attachments=attachments,
             asks_person=asks_person,
         )
         try:
@@ -148,11 +171,12 @@ class ChatHouse:
             if not self._streams[conversation]:
                 del self._streams[conversation]
 
-    def _check_flood(self, conversation: str, key: str) -> None:
-        """Counted from the record itself, so that it holds for all processes; a message that is told again is let in."""
+    def _check_flood(self, conversation: str, key: str) -> bool:
+        """Counted from the record itself, so that it holds for all processes; a message that is told again is let in, and
+        True."""
         limits, found = self.settings, self.chats.pressure(conversation, key)
         if found is None:
-            return
+            return True
         if found.minute >= limits.messages_a_minute:
             raise ChatRefused(429, "too_many", "that was a lot at once; try again in a moment", retry_after=20)
         if found.day >= limits.messages_a_day:
@@ -160,6 +184,7 @@ class ChatHouse:
             raise ChatRefused(429, "too_many", said, retry_after=3600)
         if found.waiting >= limits.backlog:
             raise ChatRefused(503, "busy", "very many are writing just now; try again in a moment", retry_after=15)
+        return False
 
 
 def _same(somebody: Somebody | None) -> tuple[str, str] | None:

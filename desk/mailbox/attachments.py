@@ -1,4 +1,4 @@
-"""What came along with a mail, kept for people as files that nobody here opens."""
+"""What came along with a mail or in the chat, kept for people as files that nobody here opens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Attachments:
         """
         if not files:
             return ()
-        room = self._most - sum(f.stat().st_size for f in self._folder.rglob("*") if f.is_file())
+        room = self.room()
         place = self._folder / _of_ticket(ticket) / re.sub(r"[^a-z0-9-]", "", key)
         told = []
         for number, (name, what) in enumerate(files, 1):
@@ -50,6 +50,14 @@ class Attachments:
                 room -= len(what)
             told.append(f"{shown} (kept as {file.relative_to(self._workspace)})")
         return tuple(told)
+
+    def room(self) -> int:
+        """How many bytes more may be kept."""
+        return self._most - _bytes(self._folder)
+
+    def held(self, ticket: str) -> int:
+        """How many bytes are kept for a ticket."""
+        return _bytes(self._folder / _of_ticket(ticket))
 
     def forget(self, ticket: str) -> bool:
         """Deletes all that is kept for a ticket; True where there was anything. OSError."""
@@ -76,6 +84,10 @@ def one_line(name: str) -> str:
     """A stranger's file name as it can be shown: one line, and nothing that turns its ending round."""
     plain = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in name)
     return " ".join(plain.split())[:120] or "unnamed"
+
+
+def _bytes(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
 
 
 def _of_ticket(ticket: str) -> str:

@@ -105,11 +105,18 @@ def test_all_of_it_works_by_keyboard_alone(chat: Any) -> None:
     chat.locator(".line.assistant").nth(1).wait_for()
     chat.get_by_role("button", name="That settles it").wait_for()
     back = []
-    for _ in range(5):
+    for _ in range(6):
         chat.keyboard.press("Shift+Tab")
         back.append(focused(chat))
-    assert back == ["That settles it", "Talk to a person", "Conversation", "Close chat", "New conversation"]
-    for _ in range(4):
+    assert back == [
+        "That settles it",
+        "Talk to a person",
+        "Attach a file",
+        "Conversation",
+        "Close chat",
+        "New conversation",
+    ]
+    for _ in range(5):
         chat.keyboard.press("Tab")
     chat.keyboard.press("Enter")
     chat.get_by_text("This conversation is closed").wait_for()

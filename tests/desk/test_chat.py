@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from ledger.chats import Chats, ChatState, Somebody, recipient_of
 from ledger.decisions import Signature
 from ledger.events import Kind
 from ledger.intake import IncomingMessage, Intake
+from ledger.result import read_result
 
 KEY = "a-key-that-only-the-hosts-servers-know-1234"
 ISSUER = "https://host.example"
@@ -480,3 +482,90 @@ def _until(done: Any, seconds: float = 240.0) -> None:
     while not done():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def send_file(page: Page, name: str, what: bytes, key: str = "file-0001") -> Any:
+    """As the widget sends one."""
+    params = {"key": key, "name": name}
+    return page.client.post(f"/chat/conversations/{page.id}/files", params=params, content=what, headers=page.headers)
+
+
+def test_a_file_is_kept_for_a_person_and_named_in_the_thread_once(counter: Counter, page: Page) -> None:
+    page.put("messages", key="key-00001", text="It looks like this:")
+    assert send_file(page, "shot \u202egnp.png", b"\x89PNG" + b"x" * 2_000_000).json()["first"] is True
+    assert send_file(page, "shot \u202egnp.png", b"something else").json()["first"] is False
+    shown = page.look().json()["lines"]
+    assert [line["text"] for line in shown] == ["It looks like this:", "\N{PAPERCLIP} shot gnp.png"]
+    message = counter.place.history.thread(page.id)[-1]
+    (kept,) = message.attachments
+    assert kept.startswith("shot gnp.png (kept as .lanewise/attachments/")
+    file = counter.place.settings.workspace / kept.partition("(kept as ")[2].removesuffix(")")
+    assert file.stat().st_size == 2_000_004, "what came first under a key stands"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "key", "status", "code"),
+    [
+        ("run.exe", b"MZ", "file-0001", 415, "kind"),
+        ("page.html", b"<script>", "file-0001", 415, "kind"),
+        ("picture.svg", b"<svg>", "file-0001", 415, "kind"),
+        ("png", b"x", "file-0001", 415, "kind"),
+        ("a.png.sh", b"x", "file-0001", 415, "kind"),
+        ("empty.png", b"", "file-0001", 400, "bad_call"),
+        ("large.png", b"x" * 5_000_001, "file-0001", 413, "too_long"),
+        ("larger.png", b"x" * 20_000_001, "file-0001", 413, None),
+        ("a.png", b"x", "k", 400, "bad_call"),
+    ],
+)
+def test_a_file_of_another_kind_or_size_is_refused_and_nothing_of_it_is_kept(
+    counter: Counter, page: Page, name: str, what: bytes, key: str, status: int, code: str | None
+) -> None:
+    page.put("messages", key="key-00001", text="Hello?")
+    told = send_file(page, name, what, key)
+    assert told.status_code == status and (code is None or told.json()["code"] == code)
+    assert len(page.look().json()["lines"]) == 1
+    assert not list((counter.place.settings.workspace / ".lanewise" / "attachments").rglob("*.*"))
+
+
+def test_a_conversation_holds_so_many_files_and_no_more_and_a_stranger_none(
+    counter: Counter, client: TestClient, page: Page
+) -> None:
+    page.put("messages", key="key-00001", text="Hello?")
+    house: ChatHouse = client.app.state.chat  # type: ignore[attr-defined]
+    house.settings = house.settings.model_copy(update={"file_megabytes": 1, "messages_a_minute": 100})
+    sent = [send_file(page, f"{n}.png", b"x" * 900_000, f"file-000{n}").status_code for n in range(6)]
+    assert sent == [202] * 5 + [413]
+    stranger = Page(client)
+    stranger.id, stranger.secret = page.id, "guessed"
+    assert send_file(stranger, "a.png", b"x").status_code == 404
+    house.settings = house.settings.model_copy(update={"file_megabytes": 0})
+    assert send_file(page, "a.png", b"x", "file-0009").json()["code"] == "no_files"
+
+
+def test_a_message_with_a_file_is_never_answered_by_the_machine_alone(counter: Counter, client: TestClient) -> None:
+    page = Page(client)
+    page.begin()
+    page.put("messages", key="key-00001", text="What file types can I upload?")
+    send_file(page, "list.png", b"\x89PNG")
+    counter.worker.start()
+    _until(lambda: _handled(counter, page.id))
+    counter.worker.stop()
+    counter.worker.join(60)
+    register, review = counter.place.history.register(page.id), counter.place.reviews.of_ticket(page.id)
+    assert register.lane is not Lane.AUTONOMOUS and review is not None and review.packet is not None
+    told = read_result(counter.place.history, counter.place.reviews, page.id).to_json()
+    assert "unread_attachment" in str(told["triggers"]), "what nobody has read is missing context"
+
+
+def test_the_widget_is_under_twenty_thousand_bytes_and_has_its_words_in_each_language(client: TestClient) -> None:
+    widget = client.get("/static/lanewise/chat.js")
+    assert len(widget.content) < 20_000
+    named = set(re.findall(r"\bw\.(\w+)|#w\.(\w+)", widget.text))
+    used = {a or b for a, b in named}
+    for language in ("de", "fr", "ar"):
+        told = client.get(f"/chat/words/{language}").json()
+        assert used <= set(told), (language, used - set(told))
