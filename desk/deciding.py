@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from agent.handle import PersonDecided
 from desk import decisions
+from desk.accounts.people import May, Person
 from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused
@@ -22,6 +23,7 @@ from desk.records import Records
 from desk.ways_out import COMMAND, shown_to, whom
 from desk.workplace import Workplace
 from guards.lanes import Lane
+from ledger.accounts import Accounts
 from ledger.decisions import ActionResult, Decision, PacketRating, Seen, Signature
 from ledger.reaching import Reach
 from ledger.reviews import Review
@@ -145,7 +147,7 @@ def decide(place: Workplace, order: Order, tell: Tell) -> int:
     look = decisions.look(place.history, place.reviews, order.ticket)
     tell(shown(look))
     seen = look.seen if order.seen is None else decisions.read_token(order.seen)
-    done = carry_out(place, order, look, seen, sign)
+    done = carry_out(place, order, look, seen, sign, over=_may_take_over(place, order.by))
     tell(what_follows(place, order, look, done, seen))
     asyncio.run(_run(place, order.ticket))
     return 0
@@ -186,14 +188,17 @@ def shown(look: Look) -> str:
     )
 
 
-def carry_out(place: Workplace, order: Order, look: Look, seen: Seen, sign: Signature) -> Decision:
-    """Puts the decision into the ledger; the ticket is to be run afterwards. DecisionRefused, ChangedSince."""
+def carry_out(
+    place: Workplace, order: Order, look: Look, seen: Seen, sign: Signature, *, over: bool = False
+) -> Decision:
+    """Puts the decision into the ledger; the ticket is to be run afterwards. ``over`` where who signs may take a
+    colleague's thread. DecisionRefused, ChangedSince."""
     people, release, ticket = place.people, place.release, order.ticket
     match order.act:
         case Act.CLAIM:
             return decisions.claim(people, ticket, sign)
         case Act.RELEASE:
-            return decisions.release(people, ticket, sign)
+            return decisions.release(people, ticket, sign, over=over)
         case Act.APPROVE if order.text is None:
             review = _open(look)
             return decisions.approve(people, release, review.id, _draft(review), seen, sign)
@@ -220,6 +225,12 @@ def carry_out(place: Workplace, order: Order, look: Look, seen: Seen, sign: Sign
             return decisions.correct_triggers(people, ticket, read_levels(order.levels or ""), sign)
         case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
             return decisions.rate(people, _latest(place, ticket).id, _RATINGS[order.act], sign)
+
+
+def _may_take_over(place: Workplace, by: str) -> bool:
+    """True for the name of a user who may take a colleague's thread."""
+    named = (u for u in Accounts(place.store).all() if u.name == by and not u.disabled)
+    return any(Person.of(user).may(May.TAKE_OVER) for user in named)
 
 
 def _open(look: Look) -> Review:

@@ -100,10 +100,10 @@ def claim(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
         return people.claim(ticket, sign)
 
 
-def release(people: PeopleLedger, ticket: str, sign: Signature) -> Decision:
-    """Gives the thread free for somebody else."""
+def release(people: PeopleLedger, ticket: str, sign: Signature, *, over: bool = False) -> Decision:
+    """Gives the thread free for somebody else; ``over`` also where another has it, for those who may."""
     with _in_words():
-        return people.release(ticket, sign)
+        return people.release(ticket, sign, over=over)
 
 
 def transfer(people: PeopleLedger, ticket: str, to: str, sign: Signature, *, over: bool = False) -> Decision:

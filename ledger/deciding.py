@@ -104,6 +104,15 @@ class Act:
         )
         events.append(self.conn, self.held.ticket, entry, at=self.now, actor=self.sign.by)
 
+    def only_the_holder(self, *, over: bool = False) -> None:
+        """AlreadyClaimed where another has the thread and it is not taken from them (``over``)."""
+        holder = self.held.claimed_by
+        if holder not in (None, self.sign.by) and not over:
+            raise AlreadyClaimed(
+                f"{holder} has the thread of ticket {self.held.ticket!r}: it is theirs until they release it, or a lead "
+                "takes it over"
+            )
+
     def draft_seen(self, seen: Seen) -> events.Body:
         """The review's draft, where the person saw it as it is now. NothingToApprove, StaleDecision."""
         review = self.open_review
@@ -119,8 +128,7 @@ class Act:
         """Approves a text and puts it in the outbox; ends the review and the open answers. The mail address that the
         person saw beside the chat is bound to it: no other is ever written to."""
         held, ticket = self.held, self.held.ticket
-        if held.claimed_by not in (None, self.sign.by):
-            raise AlreadyClaimed(f"{held.claimed_by} has the thread of ticket {ticket!r}")
+        self.only_the_holder()
         reply_key = letters.key_of(ticket, "approved", self.sign.key)
         digest = digest_of(text)
         letter, approval = foreseen.approved_letter(

@@ -25,7 +25,6 @@ from ledger.decisions import (
 )
 from ledger.erasure import erase_words
 from ledger.errors import (
-    AlreadyClaimed,
     AlreadyDecided,
     StaleDecision,
     Unsigned,
@@ -64,9 +63,7 @@ class PeopleLedger:
         so that none of it leaves when the thread is free again. AlreadyClaimed."""
         with self._deciding(ticket, sign, DecisionKind.CLAIMED) as act:
             if act.earlier is None:
-                holder = act.held.claimed_by
-                if holder is not None and holder != sign.by:
-                    raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
+                act.only_the_holder()
                 act.write()
                 act.set_register(claimed_by=sign.by)
                 taken = Refusal("send the reply", "claimed", "a person has claimed the thread")
@@ -74,10 +71,12 @@ class PeopleLedger:
                 act.tell(Kind.THREAD_CLAIMED, "claimed")
         return act.decision()
 
-    def release(self, ticket: str, sign: Signature) -> Decision:
-        """Gives the thread free for another person; also another's, by name and reason."""
+    def release(self, ticket: str, sign: Signature, *, over: bool = False) -> Decision:
+        """Gives the thread free for another person; with ``over`` also another's (the caller knows who may).
+        AlreadyClaimed where another has it."""
         with self._deciding(ticket, sign, DecisionKind.RELEASED) as act:
             if act.earlier is None:
+                act.only_the_holder(over=over)
                 act.write({"held_by": act.held.claimed_by})
                 act.set_register(claimed_by=None)
                 act.tell(Kind.THREAD_RELEASED, "released")
@@ -89,10 +88,8 @@ class PeopleLedger:
         chosen = keepable(to).strip()[:200]
         with self._deciding(ticket, sign, DecisionKind.TRANSFERRED, {"to": chosen}) as act:
             if act.earlier is None:
-                holder = act.held.claimed_by
-                if holder not in (None, sign.by) and not over:
-                    raise AlreadyClaimed(f"{holder} has the thread of ticket {ticket!r}")
-                act.write({"held_by": holder})
+                act.only_the_holder(over=over)
+                act.write({"held_by": act.held.claimed_by})
                 act.set_register(claimed_by=chosen)
                 given = Refusal("send the reply", "claimed", "a person has claimed the thread")
                 letters.withdraw(act.conn, ticket, given, at=act.now, actor=sign.by)
@@ -166,9 +163,11 @@ class PeopleLedger:
         return act.decision()
 
     def reject(self, review: str, seen: Seen, sign: Signature) -> Decision:
-        """Says no to the draft. The review stays open without it: the customer still waits for an answer."""
+        """Says no to the draft. The review stays open without it: the customer still waits for an answer.
+        AlreadyClaimed by another."""
         with self._deciding_review(review, sign, DecisionKind.REJECTED, {"review": review}) as act:
             if act.earlier is None:
+                act.only_the_holder()
                 draft = act.draft_seen(seen)
                 act.write({"draft_digest": draft.digest})
                 act.set_review(draft_body=None, revision=act.open_review.revision + 1, revised_at=act.now)
@@ -179,12 +178,15 @@ class PeopleLedger:
     def change_lane(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
         """Sets the conversation's lane: up, or down. Down also lowers every open answer that stands higher.
 
-        StaleDecision where the person did not see what the lane stands on now.
+        StaleDecision where the person did not see what the lane stands on now; AlreadyClaimed where it would fall in a
+        thread that another has (whoever sees why may raise it).
         """
         to = Lane.read(to)
         with self._deciding(ticket, sign, DecisionKind.LANE_CHANGED, {"to": int(to)}) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
+                if to < act.held.lane:
+                    act.only_the_holder()
                 act.write({"from": int(act.held.lane)})
                 if to > act.held.floor:
                     register.raise_floor(act.conn, ticket, to, at=act.now, actor=sign.by)
@@ -268,8 +270,7 @@ class PeopleLedger:
         with self._deciding(ticket, sign, DecisionKind.CHANGE_APPROVED, args) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
-                if act.held.claimed_by not in (None, sign.by):
-                    raise AlreadyClaimed(f"{act.held.claimed_by} has the thread of ticket {ticket!r}")
+                act.only_the_holder()
                 act.order(opening, action, arguments, view, lasts)
         return act.decision()
 
@@ -297,11 +298,13 @@ class PeopleLedger:
 
     def hand_back(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
         """Gives the conversation back to the assistant at a lane: the floor falls to it (never rises by this), all
-        answers and actions are closed, the open review ends, and the words so far are settled. StaleDecision."""
+        answers and actions are closed, the open review ends, and the words so far are settled. StaleDecision;
+        AlreadyClaimed by another."""
         to = Lane.read(to)
         with self._deciding(ticket, sign, DecisionKind.HANDED_BACK, {"to": int(to)}) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
+                act.only_the_holder()
                 act.write({"settles": act.held.revision, "from": int(act.held.lane)})
                 act.close_openings()
                 act.lower_to(min(to, act.held.floor))
@@ -312,11 +315,13 @@ class PeopleLedger:
 
     def resolve(self, ticket: str, seen: Seen, sign: Signature, outcome: str = "resolved") -> Decision:
         """Ends the work on the ticket: openings and review are closed, the assistant's waiting answers are withdrawn and
-        the words so far are settled; the floor stays where it is. ``outcome`` is a code (at most 100 characters), not prose. StaleDecision."""
+        the words so far are settled; the floor stays where it is. ``outcome`` is a code (at most 100 characters), not
+        prose. StaleDecision; AlreadyClaimed by another."""
         args = {"outcome": keepable(outcome)[:100]}
         with self._deciding(ticket, sign, DecisionKind.RESOLVED, args) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
+                act.only_the_holder()
                 over = Refusal("send the reply", "resolved", "a person has resolved the ticket")
                 letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)
                 act.write({"settles": act.held.revision})
@@ -330,11 +335,12 @@ class PeopleLedger:
         words stay where they were written.
 
         CannotBeDone where the two are one, were merged the other way round, or belong to different addresses: whoever
-        is answered in the other ticket has to be who wrote in this one. StaleDecision as ``resolve``.
+        is answered in the other ticket has to be who wrote in this one. StaleDecision and AlreadyClaimed as ``resolve``.
         """
         with self._deciding(ticket, sign, DecisionKind.MERGED, {"into": into[:200]}) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
+                act.only_the_holder()
                 merging.check(act.conn, ticket, into)
                 over = Refusal("send the reply", "merged", "a person has merged the ticket into another")
                 letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)

@@ -15,6 +15,7 @@ from desk.settings import load_settings
 from desk.ways_out import COMMAND
 from desk.workplace import open_workplace
 from lanewise import app
+from ledger.accounts import Accounts
 
 RISKY = {
     "id": "T-2",
@@ -117,6 +118,26 @@ def test_a_ticket_is_claimed_routed_rated_handed_back_and_resolved(run: Any) -> 
     told = events(run, "T-2")
     assert all(f"decision {d}" in told for d in ("claimed", "routed", "packet_rated", "handed_back", "resolved"))
     assert told.startswith("ticket T-2: lane 1")
+
+
+def test_a_colleagues_thread_is_given_free_by_a_lead_and_by_nobody_else(run: Any, tmp_path: Path) -> None:
+    drafted(run, RISKY)
+    as_oona, as_lena = (("--by", name, "--reason", "mine") for name in ("Oona", "Lena"))
+    assert run("decide", "T-2", "claim", *as_oona).exit_code == 0
+    for act, more in (
+        ("release", ()),
+        ("resolve", ()),
+        ("hand-back", ("--lane", "1")),
+        ("change-lane", ("--lane", "1")),
+    ):
+        refused = decide(run, "T-2", act, *more)
+        assert refused.exit_code == 2 and "Oona has the thread" in refused.stderr
+    assert run("decide", "T-2", "release", *as_lena).exit_code == 2
+    place = open_workplace(load_settings(tmp_path, {}), {})
+    Accounts(place.store).add("Lena", "", None, ["lead"])
+    place.store.close()
+    assert run("decide", "T-2", "release", *as_lena).exit_code == 0
+    assert decide(run, "T-2", "resolve").exit_code == 0
 
 
 def test_a_rejected_draft_does_not_leave_and_the_customer_still_waits(run: Any) -> None:

@@ -182,7 +182,9 @@ def test_a_thread_is_claimed_by_one_person_and_can_be_released(house: House) -> 
     decisions.claim(house.people, TICKET, house.sign("d-1", by="Marek"))
     with pytest.raises(DecisionRefused, match="Marek has the thread"):
         decisions.claim(house.people, TICKET, house.sign("d-2", by="Oona"))
-    decisions.release(house.people, TICKET, house.sign("d-3", by="Oona"))
+    with pytest.raises(DecisionRefused, match="Marek has the thread"):
+        decisions.release(house.people, TICKET, house.sign("d-3", by="Oona"))
+    decisions.release(house.people, TICKET, house.sign("d-3", by="Marek"))
     assert decisions.claim(house.people, TICKET, house.sign("d-4", by="Oona")).register.claimed_by == "Oona"
 
 

@@ -91,10 +91,25 @@ def test_an_agent_orders_no_change_and_takes_over_from_nobody(place: Workplace, 
         with pytest.raises(NotAllowed):
             do(form_of(place, house, reason="r"), name)
     do(form_of(place, house, OONA), "claim")
-    with pytest.raises(NotAllowed, match="Oona has the thread"):
+    with pytest.raises(DecisionRefused, match="Oona has the thread"):
         do(form_of(place, house, MAREK, "k-2"), "release")
     do(form_of(place, house, HAZEL, "k-3", reason="Oona is away"), "take-over")
     assert house.history.register(TICKET).claimed_by == "Hazel Lead"
+
+
+def test_a_thread_that_a_colleague_has_is_ended_and_given_free_by_nobody_else(place: Workplace, house: House) -> None:
+    house.intake.receive(house_message("T-2", "It is about the same seats."))
+    do(form_of(place, house, OONA), "claim")
+    more = {"reason": "r", "lane": "1", "into": "T-2"}
+    for name in ("resolve", "hand-back", "merge", "lane", "reject", "release"):
+        with pytest.raises(DecisionRefused, match="Oona has the thread"):
+            do(form_of(place, house, MAREK, f"k-{name}", **more), name)
+    assert house.history.register(TICKET).claimed_by == "Oona"
+    with pytest.raises(DecisionRefused, match="a lead takes it over"):  # a lead too says first that they take it
+        do(form_of(place, house, HAZEL, "k-3", **more), "resolve")
+    do(form_of(place, house, HAZEL, "k-4", reason="Oona is away"), "release")
+    assert house.history.register(TICKET).claimed_by is None
+    do(form_of(place, house, MAREK, "k-5", **more), "resolve")
 
 
 def test_every_route_that_acts_wants_a_session_and_the_forms_own_word(place: Workplace, house: House) -> None:
