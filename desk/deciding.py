@@ -293,7 +293,7 @@ def what_follows(place: Workplace, order: Order, look: Look, done: Decision, see
             said = "The correction is recorded beside what was proposed; the lane stays as it is"
         case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
             said = f"The packet's rating is recorded: {_RATINGS[order.act].value.replace('_', ' ')}"
-    return visible(f"{said}.")
+    return visible(f"{said}.{decisions.also_stopped(done)}")
 
 
 def _leaves(place: Workplace, done: Decision, besides: Reach, leaves: str) -> str:

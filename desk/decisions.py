@@ -112,6 +112,12 @@ def transfer(people: PeopleLedger, ticket: str, to: str, sign: Signature, *, ove
         return people.transfer(ticket, to, sign, over=over)
 
 
+def also_stopped(done: Decision) -> str:
+    """One more sentence for a decision that took a colleague's approved text off the way; empty for any other."""
+    names = [str(name) for name in done.head.get("stopped", [])]
+    return f" What {' and '.join(names)} had approved had not left yet, and does not leave." if names else ""
+
+
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -93,8 +93,8 @@ def do(asked: Asked, name: str) -> str:
 
 
 def _claim(asked: Asked) -> str:
-    decisions.claim(asked.place.people, asked.ticket, asked.sign("took it at the desk"))
-    return "The thread is yours: nothing of the assistant's leaves in it."
+    done = decisions.claim(asked.place.people, asked.ticket, asked.sign("took it at the desk"))
+    return f"The thread is yours: nothing of the assistant's leaves in it.{decisions.also_stopped(done)}"
 
 
 def _release(asked: Asked) -> str:
@@ -109,14 +109,14 @@ def _transfer(asked: Asked) -> str:
     if to not in known:
         raise DecisionRefused(f"nobody called {visible(to[:60])!r} works here. Nothing was done.")
     over = asked.person.may(May.TAKE_OVER)
-    decisions.transfer(asked.place.people, asked.ticket, to, asked.sign(), over=over)
-    return f"{to} has the thread now."
+    done = decisions.transfer(asked.place.people, asked.ticket, to, asked.sign(), over=over)
+    return f"{to} has the thread now.{decisions.also_stopped(done)}"
 
 
 def _take_over(asked: Asked) -> str:
     sign = asked.sign()
-    decisions.transfer(asked.place.people, asked.ticket, asked.person.name, sign, over=True)
-    return "The thread is yours now; who had it is told."
+    done = decisions.transfer(asked.place.people, asked.ticket, asked.person.name, sign, over=True)
+    return f"The thread is yours now; who had it is told.{decisions.also_stopped(done)}"
 
 
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,21 +234,23 @@ def _triggers(asked: Asked) -> str:
 
 def _hand_back(asked: Asked) -> str:
     to = asked.lane()
-    decisions.hand_back(asked.place.people, asked.ticket, to, asked.seen, asked.sign())
-    return f"The assistant works on the customer's next message, from lane {int(to)}."
+    done = decisions.hand_back(asked.place.people, asked.ticket, to, asked.seen, asked.sign())
+    said = f"The assistant works on the customer's next message, from lane {int(done.register.lane)}."
+    return said + decisions.also_stopped(done)
 
 
 def _resolve(asked: Asked) -> str:
-    decisions.resolve(asked.place.people, asked.ticket, asked.seen, asked.sign("resolved at the desk"))
-    return "Resolved. Nothing was sent by this."
+    done = decisions.resolve(asked.place.people, asked.ticket, asked.seen, asked.sign("resolved at the desk"))
+    return f"Resolved. Nothing was sent by this.{decisions.also_stopped(done)}"
 
 
 def _merge(asked: Asked) -> str:
     into = asked.form.get("into", "").strip()
     if not into:
         raise DecisionRefused("say which ticket holds the same matter. Nothing was done.")
-    decisions.merge(asked.place.people, asked.ticket, into, asked.seen, asked.sign("the same matter"))
-    return f"Merged into ticket {into}: its words are shown there, and nothing was sent by this."
+    done = decisions.merge(asked.place.people, asked.ticket, into, asked.seen, asked.sign("the same matter"))
+    said = f"Merged into ticket {into}: its words are shown there, and nothing was sent by this."
+    return said + decisions.also_stopped(done)
 
 
 # ── the packet, notes and changes ───────────────────────────────────────────────────────────────────────────

@@ -132,8 +132,8 @@ class Moment:
     family_open: bool
     """True where roll-out gives this ticket's families lane 1."""
     halted: bool
-    claimed: bool
-    """True once a person has claimed the thread."""
+    claimed_by: str | None
+    """Who has claimed the thread; None for nobody."""
     recipient: str
     """The ticket record's own address: the only one a letter may go to."""
     notice_digests: frozenset[str]
@@ -192,9 +192,12 @@ def _release(letter: Letter, moment: Moment) -> str | None:
 
 
 def _claimed(letter: Letter, moment: Moment) -> str | None:
-    if not moment.claimed or letter.piece is Piece.APPROVED:
+    if moment.claimed_by is None:
         return None
-    return "a person has claimed the thread"
+    if letter.piece is not Piece.APPROVED:
+        return "a person has claimed the thread"
+    by = letter.approval.by if letter.approval else None
+    return None if by == moment.claimed_by else "another person has claimed the thread"
 
 
 def _notice(letter: Letter, moment: Moment) -> str | None:

@@ -24,6 +24,7 @@ from ledger.errors import (
     UnknownOpening,
 )
 from ledger.events import Entry, Kind, own_key
+from ledger.letters import Delivery
 from ledger.moment import ReleaseView
 from ledger.register import Opening, OpeningKind, Register
 from ledger.reviews import Review
@@ -51,6 +52,8 @@ class Act:
     seq: int = 0
     head: dict[str, Any] = field(default_factory=dict)
     result: Decision | None = None
+    stopped: tuple[Delivery, ...] = ()
+    """Texts that others had approved, and that this decision has taken off the way."""
 
     @property
     def key(self) -> str:
@@ -111,6 +114,34 @@ class Act:
             raise AlreadyClaimed(
                 f"{holder} has the thread of ticket {self.held.ticket!r}: it is theirs until they release it, or a lead "
                 "takes it over"
+            )
+
+    def take_off_the_way(self, rule: str, why: str, holder: str | None = None) -> dict[str, list[str]]:
+        """Withdraws what waits to leave, the assistant's and what was approved by others than ``holder`` (by default, who
+        decides); returns ``{"stopped": who had approved it}`` for the decision's head, empty where nobody had."""
+        gone = letters.withdraw(
+            self.conn,
+            self.held.ticket,
+            Refusal("send the reply", rule, why),
+            at=self.now,
+            actor=self.sign.by,
+            approved_too=True,
+            but_of=holder or self.sign.by,
+        )
+        self.stopped = tuple(d for d in gone if d.letter.approval is not None)
+        named = dict.fromkeys(d.letter.approval.by for d in self.stopped if d.letter.approval)
+        return {"stopped": list(named)} if named else {}
+
+    def call_for_the_stopped(self) -> None:
+        """Asks a person about each approved text that was taken off the way: whoever approved it believes that it left."""
+        for one in self.stopped:
+            reviews.call_a_person(
+                self.conn,
+                self.held.ticket,
+                "reply_refused",
+                review_id=self.store.new_id(),
+                cause=one.proposed_by,
+                at=self.now,
             )
 
     def draft_seen(self, seen: Seen) -> events.Body:

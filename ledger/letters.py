@@ -175,17 +175,29 @@ def note_refusal(
 
 
 def withdraw(
-    conn: Connection, ticket: str, why: Refusal, *, at: datetime, actor: str, approved_too: bool = False
-) -> int:
-    """Refuses every letter of a ticket that has not begun to leave; returns how many. What a person approved is
-    left alone unless ``approved_too``."""
+    conn: Connection,
+    ticket: str,
+    why: Refusal,
+    *,
+    at: datetime,
+    actor: str,
+    approved_too: bool = False,
+    but_of: str | None = None,
+) -> tuple[Delivery, ...]:
+    """Refuses every letter of a ticket that has not begun to leave, and returns them. What a person approved is left
+    alone unless ``approved_too``, and what ``but_of`` approved is left alone also then."""
     waiting = [d for d in deliveries_of(conn, ticket) if d.state is DeliveryState.INTENT]
-    doomed = [d for d in waiting if approved_too or d.letter.piece is not Piece.APPROVED]
+    doomed = [
+        d
+        for d in waiting
+        if d.letter.piece is not Piece.APPROVED
+        or (approved_too and (but_of is None or d.letter.approval is None or d.letter.approval.by != but_of))
+    ]
     for one in doomed:
         move(conn, one.reply_key, DeliveryState.REFUSED, at)
         more = {"reply_key": one.reply_key}
         note_refusal(conn, ticket, f"begin/{one.reply_key}", why, at=at, actor=actor, more=more)
-    return len(doomed)
+    return tuple(doomed)
 
 
 def _clipped(words: str) -> str:

@@ -118,7 +118,7 @@ def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, no
         phase_sends=view.phase_sends and ceiling is not Ceiling.NOTHING_LEAVES and not families & view.quiet_families,
         family_open=bool(families) and families <= view.open_families and ceiling is Ceiling.OPEN,
         halted=covers(_stopping(conn, reply_key), families),
-        claimed=held.claimed_by is not None,
+        claimed_by=held.claimed_by,
         recipient=recipient.recipient or "",
         notice_digests=view.notice_digests,
         notices_sent=_others(conn, held, Piece.NOTICE, reply_key),

@@ -59,15 +59,15 @@ class PeopleLedger:
     # --- whose thread it is ---
 
     def claim(self, ticket: str, sign: Signature) -> Decision:
-        """Takes the thread: no notice and no answer of the assistant's leaves from here on, and what waits is withdrawn,
-        so that none of it leaves when the thread is free again. AlreadyClaimed."""
+        """Takes the thread: no notice, no answer of the assistant's and no text that another person approved leaves from
+        here on. What waits is withdrawn, so that none of it leaves when the thread is free again, and a person is asked
+        about a text that another had approved. AlreadyClaimed."""
         with self._deciding(ticket, sign, DecisionKind.CLAIMED) as act:
             if act.earlier is None:
                 act.only_the_holder()
-                act.write()
+                act.write(act.take_off_the_way("claimed", "a person has claimed the thread"))
                 act.set_register(claimed_by=sign.by)
-                taken = Refusal("send the reply", "claimed", "a person has claimed the thread")
-                letters.withdraw(act.conn, ticket, taken, at=act.now, actor=sign.by)
+                act.call_for_the_stopped()
                 act.tell(Kind.THREAD_CLAIMED, "claimed")
         return act.decision()
 
@@ -83,16 +83,17 @@ class PeopleLedger:
         return act.decision()
 
     def transfer(self, ticket: str, to: str, sign: Signature, *, over: bool = False) -> Decision:
-        """Gives the thread to a colleague, or with ``over`` takes it from whoever has it (the caller knows who may).
-        AlreadyClaimed where another has it and it is not taken over."""
+        """Gives the thread to a colleague, or with ``over`` takes it from whoever has it (the caller knows who may). What
+        waits is withdrawn as by ``claim``, but for what the new holder approved. AlreadyClaimed where another has it and
+        it is not taken over."""
         chosen = keepable(to).strip()[:200]
         with self._deciding(ticket, sign, DecisionKind.TRANSFERRED, {"to": chosen}) as act:
             if act.earlier is None:
                 act.only_the_holder(over=over)
-                act.write({"held_by": act.held.claimed_by})
+                stopped = act.take_off_the_way("claimed", "a person has claimed the thread", chosen)
+                act.write({"held_by": act.held.claimed_by, **stopped})
                 act.set_register(claimed_by=chosen)
-                given = Refusal("send the reply", "claimed", "a person has claimed the thread")
-                letters.withdraw(act.conn, ticket, given, at=act.now, actor=sign.by)
+                act.call_for_the_stopped()
                 act.tell(Kind.THREAD_CLAIMED, "transferred", {"for": chosen})
         return act.decision()
 
@@ -297,34 +298,36 @@ class PeopleLedger:
         return act.decision()
 
     def hand_back(self, ticket: str, to: Lane, seen: Seen, sign: Signature) -> Decision:
-        """Gives the conversation back to the assistant at a lane: the floor falls to it (never rises by this), all
-        answers and actions are closed, the open review ends, and the words so far are settled. StaleDecision;
-        AlreadyClaimed by another."""
+        """Gives the conversation back to the assistant at a lane: that is the floor from here on, lower or higher. All
+        answers and actions are closed, the open review ends, and the words so far are settled; what waits to leave is
+        withdrawn, but for what this person approved. StaleDecision; AlreadyClaimed by another."""
         to = Lane.read(to)
         with self._deciding(ticket, sign, DecisionKind.HANDED_BACK, {"to": int(to)}) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
                 act.only_the_holder()
-                act.write({"settles": act.held.revision, "from": int(act.held.lane)})
+                stopped = act.take_off_the_way("handed_back", "a person has handed the conversation back")
+                act.write({"settles": act.held.revision, "from": int(act.held.lane), **stopped})
+                if to > act.held.floor:
+                    register.raise_floor(act.conn, ticket, to, at=act.now, actor=sign.by)
                 act.close_openings()
-                act.lower_to(min(to, act.held.floor))
+                act.lower_to(to)
                 act.set_register(claimed_by=None, settled_by=act.seq)
                 act.close_review()
                 act.tell(Kind.HANDED_BACK, "handed_back", {"to": int(to)})
         return act.decision()
 
     def resolve(self, ticket: str, seen: Seen, sign: Signature, outcome: str = "resolved") -> Decision:
-        """Ends the work on the ticket: openings and review are closed, the assistant's waiting answers are withdrawn and
-        the words so far are settled; the floor stays where it is. ``outcome`` is a code (at most 100 characters), not
-        prose. StaleDecision; AlreadyClaimed by another."""
+        """Ends the work on the ticket: openings and review are closed, what waits to leave is withdrawn (but for what this
+        person approved) and the words so far are settled; the floor stays where it is. ``outcome`` is a code (at most
+        100 characters), not prose. StaleDecision; AlreadyClaimed by another."""
         args = {"outcome": keepable(outcome)[:100]}
         with self._deciding(ticket, sign, DecisionKind.RESOLVED, args) as act:
             if act.earlier is None:
                 check_seen(act.held, seen)
                 act.only_the_holder()
-                over = Refusal("send the reply", "resolved", "a person has resolved the ticket")
-                letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)
-                act.write({"settles": act.held.revision})
+                stopped = act.take_off_the_way("resolved", "a person has resolved the ticket")
+                act.write({"settles": act.held.revision, **stopped})
                 act.close_openings()
                 act.set_register(claimed_by=None, settled_by=act.seq)
                 act.close_review()
@@ -342,9 +345,8 @@ class PeopleLedger:
                 check_seen(act.held, seen)
                 act.only_the_holder()
                 merging.check(act.conn, ticket, into)
-                over = Refusal("send the reply", "merged", "a person has merged the ticket into another")
-                letters.withdraw(act.conn, ticket, over, at=act.now, actor=sign.by)
-                act.write({"settles": act.held.revision})
+                stopped = act.take_off_the_way("merged", "a person has merged the ticket into another")
+                act.write({"settles": act.held.revision, **stopped})
                 act.close_openings()
                 act.set_register(claimed_by=None, settled_by=act.seq)
                 act.close_review()

@@ -36,7 +36,7 @@ def moment(lane: object, **changes: object) -> Moment:
         phase_sends=True,
         family_open=True,
         halted=False,
-        claimed=False,
+        claimed_by=None,
         recipient="ana@customer.example",
         notice_digests=frozenset({digest(NOTICE_TEXT)}),
         notices_sent=0,
@@ -109,8 +109,9 @@ ONLY_THIS_REFUSES: dict[str, list[tuple[Letter, Moment]]] = {
         (letter(Piece.APPROVED, release="old", approval=approval(release="old")), moment(Lane.ASSISTED)),
     ],
     "claimed": [
-        (letter(Piece.ANSWER), moment(Lane.AUTONOMOUS, claimed=True)),
-        (letter(Piece.NOTICE), moment(Lane.HUMAN_OWNED, claimed=True)),
+        (letter(Piece.ANSWER), moment(Lane.AUTONOMOUS, claimed_by="sam@desk.example")),
+        (letter(Piece.NOTICE), moment(Lane.HUMAN_OWNED, claimed_by="sam@desk.example")),
+        (letter(Piece.APPROVED), moment(Lane.ASSISTED, claimed_by="ana@desk.example")),
     ],
     "notice": [
         (letter(Piece.NOTICE, digest=digest(TEXT)), moment(Lane.HUMAN_OWNED)),
@@ -170,16 +171,25 @@ def test_a_piece_leaves_in_its_own_lanes_and_in_no_other(piece: Piece, lane: Lan
 def test_in_observe_only_under_a_halt_or_after_a_claim_nothing_leaves_by_itself(
     piece: Piece, phase_sends: bool, halted: bool, claimed: bool, family_open: bool, lane: Lane
 ) -> None:
-    now = moment(lane, phase_sends=phase_sends, halted=halted, claimed=claimed, family_open=family_open)
+    holder = "sam@desk.example" if claimed else None
+    now = moment(lane, phase_sends=phase_sends, halted=halted, claimed_by=holder, family_open=family_open)
     if isinstance(may_leave(letter(piece), now), Permit):
         assert piece is Piece.APPROVED or (phase_sends and not halted and not claimed)
         assert piece in (Piece.APPROVED, Piece.NOTICE) or (lane is Lane.AUTONOMOUS and family_open)
 
 
 def test_what_a_person_approved_leaves_even_under_a_halt_because_a_person_sends_it() -> None:
-    permit = may_leave(letter(Piece.APPROVED), moment(Lane.HUMAN_OWNED, halted=True, phase_sends=False, claimed=True))
+    held = moment(Lane.HUMAN_OWNED, halted=True, phase_sends=False, claimed_by="sam@desk.example")
+    permit = may_leave(letter(Piece.APPROVED), held)
     assert isinstance(permit, Permit)
     assert "sam@desk.example" in permit.reason
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_in_a_thread_that_a_person_has_no_other_persons_text_leaves(lane: Lane) -> None:
+    refused = may_leave(letter(Piece.APPROVED), moment(lane, claimed_by="ana@desk.example"))
+    assert isinstance(refused, Refusal)
+    assert (refused.rule, refused.reason) == ("claimed", "another person has claimed the thread")
 
 
 @pytest.mark.parametrize("lane", ["1", "2", True, 0, 4, None, 2.0, "autonomous"])

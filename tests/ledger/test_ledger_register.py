@@ -327,10 +327,10 @@ def test_handing_back_lowers_the_floor_closes_what_was_open_and_settles_the_word
     assert [m.settled for m in scene.worker.thread("T1")] == [True, False]
 
 
-def test_handing_back_never_raises_the_floor(scene: Scene) -> None:
+def test_handing_back_at_a_higher_lane_raises_the_floor_to_it(scene: Scene) -> None:
     scene.receive()
     after = scene.people.hand_back("T1", Lane.ASSISTED, scene.seen(), scene.sign()).register
-    assert after.floor is Lane.AUTONOMOUS
+    assert (after.floor, after.epoch) == (Lane.ASSISTED, 1)
 
 
 def test_words_that_a_person_has_not_read_are_not_settled_by_handing_back(scene: Scene) -> None:

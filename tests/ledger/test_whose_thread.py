@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from ledger_scene import VIEW, Scene
+from sqlalchemy import text
 
+from guards.gate import Permit, Refusal
 from guards.lanes import Lane
 from ledger.errors import AlreadyClaimed
+from ledger.letters import DeliveryState
+from ledger.outbox import Sending
 
 DRAFT = "We are sorry about the invoice."
 
@@ -67,3 +71,100 @@ def test_whoever_may_takes_a_thread_over_or_gives_it_free(scene: Scene) -> None:
     assert scene.worker.register("T1").claimed_by == "lena"
     scene.people.release("T1", scene.sign("ada", "lena is away too"), over=True)
     assert scene.worker.register("T1").claimed_by is None
+
+
+# --- a hand back ---
+
+
+@pytest.mark.parametrize("to", Lane)
+def test_what_waits_does_not_leave_after_a_hand_back(scene: Scene, to: Lane) -> None:
+    scene.receive()
+    scene.assigned(1)
+    assert isinstance(scene.propose("From the assistant."), Permit)
+    scene.people.hand_back("T1", to, scene.seen(), scene.sign())
+    assert scene.post.waiting() == ()
+    assert scene.post.delivery("T1/answer").state is DeliveryState.REFUSED
+    assert [r.rule for r in scene.history.refusals("T1")] == ["handed_back"]
+
+
+@pytest.mark.parametrize("to", Lane)
+@pytest.mark.parametrize("floor", Lane)
+def test_a_conversation_that_is_handed_back_at_a_lane_stands_in_it(scene: Scene, floor: Lane, to: Lane) -> None:
+    scene.receive()
+    scene.worker.raise_floor("T1", floor)
+    done = scene.people.hand_back("T1", to, scene.seen(), scene.sign())
+    assert (done.register.floor, done.register.lane) == (to, to)
+    scene.receive(key="m2", text="Hello again")
+    assert scene.assigned(1, key="m2").lane is to, "the next message is read no lower"
+
+
+# --- a text that a colleague approved ---
+
+
+def approved_by_maria(scene: Scene) -> str:
+    """Its reply key; it waits for the post room."""
+    scene.receive()
+    scene.under_review(DRAFT)
+    made = scene.people.approve(the_draft(scene), DRAFT.encode(), scene.seen(), scene.sign("maria"), VIEW)
+    assert made.reply_key is not None
+    return made.reply_key
+
+
+TAKES: dict[str, Deed] = {
+    "claims it": lambda s: s.people.claim("T1", s.sign("juan")),
+    "is given it": lambda s: s.people.transfer("T1", "juan", s.sign("maria")),
+    "takes it over": lambda s: s.people.transfer("T1", "juan", s.sign("juan"), over=True),
+}
+ENDS: dict[str, Deed] = {
+    "resolves it": lambda s: s.people.resolve("T1", s.seen(), s.sign("juan")),
+    "hands it back": lambda s: s.people.hand_back("T1", Lane.AUTONOMOUS, s.seen(), s.sign("juan")),
+    "merges it": lambda s: s.people.merge("T1", "T2", s.seen(), s.sign("juan")),
+}
+
+
+@pytest.mark.parametrize("deed", TAKES)
+def test_what_maria_approved_does_not_leave_once_juan_has_the_thread_and_he_is_asked_about_it(
+    scene: Scene, deed: str
+) -> None:
+    key = approved_by_maria(scene)
+    done = TAKES[deed](scene)
+    assert getattr(done, "head", {})["stopped"] == ["maria"]
+    assert scene.post.delivery(key).state is DeliveryState.REFUSED
+    assert [(r.why, r.claimed_by) for r in scene.reviews.open()] == [("reply_refused", "juan")]
+    assert [m.settled for m in scene.worker.thread("T1")] == [False], "the customer still waits"
+    scene.people.release("T1", scene.sign("juan"))
+    assert scene.post.waiting() == (), "free again, what was withdrawn stays withdrawn"
+
+
+@pytest.mark.parametrize("deed", ENDS)
+def test_what_maria_approved_does_not_leave_once_juan_ends_the_work(scene: Scene, deed: str) -> None:
+    key = approved_by_maria(scene)
+    scene.receive(ticket="T2")
+    done = ENDS[deed](scene)
+    assert getattr(done, "head", {})["stopped"] == ["maria"]
+    assert scene.post.delivery(key).state is DeliveryState.REFUSED
+
+
+OWN: dict[str, Deed] = {
+    "claims it": lambda s: s.people.claim("T1", s.sign("maria")),
+    "resolves it": lambda s: s.people.resolve("T1", s.seen(), s.sign("maria")),
+    "hands it back": lambda s: s.people.hand_back("T1", Lane.AUTONOMOUS, s.seen(), s.sign("maria")),
+}
+
+
+@pytest.mark.parametrize("deed", OWN)
+def test_what_maria_approved_leaves_though_she_goes_on_with_the_thread(scene: Scene, deed: str) -> None:
+    key = approved_by_maria(scene)
+    done = OWN[deed](scene)
+    assert "stopped" not in getattr(done, "head", {})
+    assert isinstance(scene.post.begin(key, VIEW), Sending)
+
+
+def test_the_post_room_itself_lets_nothing_pass_the_holder_of_a_thread(scene: Scene) -> None:
+    key = approved_by_maria(scene)
+    with scene.store.write() as conn:  # as no act of ours does it: a claim withdraws what waits
+        conn.execute(text("UPDATE registers SET claimed_by = 'juan'"))
+    refused = scene.post.begin(key, VIEW)
+    assert isinstance(refused, Refusal)
+    assert refused.rule == "claimed"
+    assert [r.why for r in scene.reviews.open()] == ["reply_refused"]

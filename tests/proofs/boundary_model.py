@@ -19,6 +19,8 @@ INTENT, SENDING, SENT, FAILED, UNKNOWN, REFUSED = "intent", "sending", "sent", "
 COUNTED = (INTENT, SENDING, SENT, UNKNOWN)
 NOBODY, BEGUN, HANDED = 0, 1, 2
 """Whether a post room has the letter in its hands: no, not yet handed over, handed over and not yet recorded."""
+MARIA, OONA = "Maria", "Oona"
+"""Two people: Maria decides, approves and answers; Oona is a colleague who takes and ends threads."""
 CLOSED = 4
 """Stands in ``State.answers`` for an answer that was closed; 0 for none, 1 to 3 for the lane of an open one."""
 
@@ -68,7 +70,8 @@ class Letter(NamedTuple):
     raised: bool = False
     wrote: bool = False
     stopped: bool = False
-    """It waited when a halt came, or a person took the thread."""
+    """It waited when a halt came, or a person took the thread or ended the work; a text that a person approved: when
+    another person did."""
     started: bool = False
     said: int = 0
 
@@ -102,7 +105,8 @@ class State(NamedTuple):
     policy: int = 0
     halted: bool = False
     halts: int = 0
-    claimed: bool = False
+    holder: str | None = None
+    """Who has claimed the thread."""
     answers: tuple[int, ...] = (0,)
     """One entry a message."""
     review: Review | None = None
@@ -176,7 +180,10 @@ def judge(s: State, one: Letter, cut: Cut, *, proposing: bool) -> str:
         return "revision"
     if one.policy != s.policy and "release" not in cut:
         return "release"
-    if s.claimed and not by_person and "claimed" not in cut:
+    if s.holder is not None and not by_person and "claimed" not in cut:
+        return "claimed"
+    # Not a cut: a claim withdraws such a text, so that only the gate's own tests meet it (tests/guards/test_gate.py).
+    if by_person and s.holder not in (None, MARIA):
         return "claimed"
     if one.piece == NOTICE:
         if one.text != TEMPLATE and "notice_bytes" not in cut:
@@ -340,6 +347,8 @@ def approve(s: State, cut: Cut, text: str) -> Answer:
             return s, "StaleDecision"
     if text != draft and "approve_text" not in cut:
         return s, "StaleDecision"
+    if _not_theirs(s, cut, MARIA):
+        return s, "AlreadyClaimed"
     return _answer(s, text, draft), PERMIT
 
 
@@ -347,7 +356,13 @@ def answer(s: State, cut: Cut, text: str) -> Answer:
     """The person sends words of their own."""
     if not _seen(s, cut):
         return s, "StaleDecision"
+    if _not_theirs(s, cut, MARIA):
+        return s, "AlreadyClaimed"
     return _answer(s, text, text), PERMIT
+
+
+def _not_theirs(s: State, cut: Cut, by: str) -> bool:
+    return s.holder not in (None, by) and "holder" not in cut
 
 
 def _seen(s: State, cut: Cut) -> bool:
@@ -371,6 +386,16 @@ def _withdrawn(s: State) -> State:
     )
 
 
+def _passed_on(s: State, by: str, *, withdraws: bool) -> State:
+    """What waits when a person takes the thread or ends the work dies with it: the assistant's, and what a colleague of
+    theirs had approved. With the check taken out it stays, and is only marked."""
+    met = (x.state == INTENT and (x.piece != APPROVED or by != MARIA) for x in s.letters)
+    to = {"state": REFUSED} if withdraws else {}
+    return s._replace(
+        letters=tuple(x._replace(stopped=True, **to) if m else x for x, m in zip(s.letters, met, strict=True))
+    )
+
+
 def _settled(s: State) -> State:
     # Whoever looked before the decision has not seen it: no epoch is -1.
     stale = None if s.seen is None else (-1, *s.seen[1:])
@@ -381,44 +406,61 @@ def change_lane(s: State, cut: Cut, to: int) -> Answer:
     """The person sets the conversation's lane, up or down."""
     if not _seen(s, frozenset()):
         return s, "StaleDecision"
+    if to < s.lane and _not_theirs(s, cut, MARIA):
+        return s, "AlreadyClaimed"
     after = _told(s, s._replace(floor=max(s.floor, to)), cut)
     answers = tuple(to if to < a < CLOSED else a for a in after.answers)
     return after._replace(floor=min(after.floor, to), answers=answers), PERMIT
 
 
-def hand_back(s: State, cut: Cut, to: int) -> Answer:
-    """The person gives the conversation back at a lane."""
+def hand_back(s: State, cut: Cut, to: int, by: str = MARIA) -> Answer:
+    """The person gives the conversation back at a lane, which is its floor from then on."""
     if not _seen(s, frozenset()):
         return s, "StaleDecision"
-    answers = tuple(CLOSED if 0 < a < CLOSED else a for a in s.answers)
-    return _settled(s)._replace(floor=min(s.floor, to), answers=answers, claimed=False, review=None), PERMIT
+    if _not_theirs(s, cut, by):
+        return s, "AlreadyClaimed"
+    after = _passed_on(s, by, withdraws="hand_back_withdraws" not in cut)
+    if "hand_back_floor" not in cut:
+        after = _told(after, after._replace(floor=max(after.floor, to)), cut)
+    answers = tuple(CLOSED if 0 < a < CLOSED else a for a in after.answers)
+    return _settled(after)._replace(floor=min(after.floor, to), answers=answers, holder=None, review=None), PERMIT
 
 
-def resolve(s: State, cut: Cut) -> Answer:
+def resolve(s: State, cut: Cut, by: str = MARIA) -> Answer:
     """The person ends the work; the floor stays."""
     if not _seen(s, frozenset()):
         return s, "StaleDecision"
+    if _not_theirs(s, cut, by):
+        return s, "AlreadyClaimed"
     answers = tuple(CLOSED if 0 < a < CLOSED else a for a in s.answers)
-    return _settled(_withdrawn(s))._replace(answers=answers, claimed=False, review=None), PERMIT
+    after = _passed_on(s, by, withdraws="resolve_withdraws" not in cut)
+    return _settled(after)._replace(answers=answers, holder=None, review=None), PERMIT
 
 
-def claim(s: State, cut: Cut) -> Answer:
+def claim(s: State, cut: Cut, by: str = MARIA) -> Answer:
     """The person takes the thread, and what waits to leave does not wait for them to give it free."""
-    after = s if "claim_withdraws" in cut else _withdrawn(s)
-    met = tuple(x._replace(stopped=True) if x.state == INTENT and x.piece != APPROVED else x for x in after.letters)
-    return after._replace(claimed=True, letters=met), PERMIT
+    if _not_theirs(s, cut, by):
+        return s, "AlreadyClaimed"
+    after = _passed_on(s, by, withdraws="claim_withdraws" not in cut)
+    passed = any(
+        x.piece == APPROVED and x.state == REFUSED and o.state == INTENT
+        for x, o in zip(after.letters, s.letters, strict=True)
+    )
+    return (_called(after) if passed else after)._replace(holder=by), PERMIT
 
 
-def release(s: State, cut: Cut) -> Answer:
+def release(s: State, cut: Cut, by: str = MARIA) -> Answer:
     """The person gives the thread free."""
-    return s._replace(claimed=False), PERMIT
+    if _not_theirs(s, cut, by):
+        return s, "AlreadyClaimed"
+    return s._replace(holder=None), PERMIT
 
 
 def halt(s: State, cut: Cut) -> Answer:
     """Autonomy is stopped at once."""
     if s.halted:
         return s, PERMIT
-    letters = tuple(x._replace(stopped=True) for x in s.letters)
+    letters = tuple(x if x.piece == APPROVED else x._replace(stopped=True) for x in s.letters)
     return s._replace(halted=True, halts=s.halts + 1, letters=letters), PERMIT
 
 
@@ -563,7 +605,9 @@ def acts(s: State, bounds: Bounds) -> Iterator[Act]:
 
 
 def _persons(s: State, bounds: Bounds) -> Iterator[Act]:
-    yield ("release",) if s.claimed else ("claim",)
+    yield from (("claim", by) for by in (MARIA, OONA) if by != s.holder)
+    if s.holder is not None:
+        yield from (("release", MARIA), ("release", OONA))
     yield ("look",)
     if s.seen is None:
         return
@@ -573,8 +617,11 @@ def _persons(s: State, bounds: Bounds) -> Iterator[Act]:
         yield ("answer", OTHER)
     if s.epoch < bounds.epochs:
         yield from (("change_lane", 1), ("change_lane", 2), ("change_lane", 3))
+        yield ("hand_back", 3)
     yield ("hand_back", 1)
-    yield ("resolve",)
+    yield ("resolve", MARIA)
+    if s.holder == OONA or any(x.piece == APPROVED and x.state == INTENT for x in s.letters):
+        yield from (("resolve", OONA), ("hand_back", 1, OONA))
 
 
 _PROPOSALS = (
@@ -631,10 +678,24 @@ def _posts(s: State) -> Iterator[Act]:
 
 
 def i1_a_lane_never_falls_but_by_a_person(s: State, act: Act, t: State, said: str) -> str:
-    """I1."""
-    if act[0] in PERSONS or t is s or (t.lane >= s.lane and t.floor >= s.floor and t.epoch >= s.epoch):
+    """I1: and in a thread that a person has, by no other."""
+    if act[0] in PERSONS and t is not s:
+        return _not_as_told(s, act, t)
+    if t is s or (t.lane >= s.lane and t.floor >= s.floor and t.epoch >= s.epoch):
         return ""
     return f"{act[0]} lowered lane {s.lane} to {t.lane}, floor {s.floor} to {t.floor}"
+
+
+def _by(act: Act) -> str:
+    return next((x for x in act[1:] if x in (MARIA, OONA)), MARIA)
+
+
+def _not_as_told(s: State, act: Act, t: State) -> str:
+    if act[0] == "hand_back" and t.floor != act[1]:
+        return f"handed back at lane {act[1]}, the conversation stands in lane {t.floor}"
+    by = _by(act)
+    fell = t.lane < s.lane or t.floor < s.floor
+    return f"{act[0]} by {by} lowered a thread that {s.holder} has" if fell and s.holder not in (None, by) else ""
 
 
 def i2_in_lane_3_only_a_released_notice(s: State, act: Act, t: State, said: str) -> str:
@@ -647,7 +708,7 @@ def i2_in_lane_3_only_a_released_notice(s: State, act: Act, t: State, said: str)
 def _no_notice(s: State, one: Letter) -> str:
     if one.text != TEMPLATE:
         return "a text that is no released notice left as one"
-    if s.claimed:
+    if s.holder is not None:
         return "a notice left in a claimed thread"
     others = [x for x in s.letters if x.piece == NOTICE and x != one and x.counts and x.said]
     return "a second notice left in one escalation" if others else ""
@@ -676,6 +737,8 @@ def i5_a_right_dies_with_what_it_was_given_for(s: State, act: Act, t: State, sai
             return f"{act[1]} ran though its right had died"
         observed = act[1] in OBSERVED and not POLICIES[s.box.policy].sends
         return f"{act[1]} ran under a halt or in observe-only" if observed or (act[1] in PIECE_OF and s.halted) else ""
+    if s.holder not in (None, t.holder, _by(act)):
+        return f"{act[0]} ended {s.holder}'s claim"
     if (one := _leaves(s, act, said)) is None:
         return ""
     dead = [
@@ -686,13 +749,15 @@ def i5_a_right_dies_with_what_it_was_given_for(s: State, act: Act, t: State, sai
             ("revision", one.wrote or one.revision != s.revision),
             ("policy", one.policy != s.policy or (one.yes is not None and one.yes.policy != s.policy)),
             ("expiry", one.expired),
+            ("a halt, an earlier claim, or the end of the work", one.stopped),
+            ("another's claim", one.piece == APPROVED and s.holder not in (None, MARIA)),
         )
         if is_so
     ]
     if one.piece != APPROVED:
-        if s.halted or one.stopped:
-            dead.append("halt, or an earlier claim")
-        if s.claimed:
+        if s.halted:
+            dead.append("halt")
+        if s.holder is not None:
             dead.append("claim")
         if not POLICIES[s.policy].sends or (s.lane == 1 and not POLICIES[s.policy].family_open):
             dead.append("roll-out")

@@ -15,6 +15,7 @@ from boundary_model import (
     CLOSED,
     DRAFT,
     FAILED,
+    MARIA,
     OTHER,
     PERMIT,
     POLICIES,
@@ -145,7 +146,7 @@ class RealTicket:
             "lane": int(held.lane),
             "floor": int(held.floor),
             "epoch": held.epoch,
-            "claimed": held.claimed_by is not None,
+            "claimed": held.claimed_by,
             "answers": sorted((self.revisions.index(o.opened_by), int(o.lane)) for o in held.answers),
             "review": (review is not None, review is not None and review.draft is not None),
             "letters": [
@@ -160,7 +161,7 @@ class RealTicket:
             "lane": s.lane,
             "floor": s.floor,
             "epoch": s.epoch,
-            "claimed": s.claimed,
+            "claimed": s.holder,
             "answers": [(at, lane) for at, lane in enumerate(s.answers) if 0 < lane < CLOSED],
             "review": (s.review is not None, s.review is not None and s.review.draft is not None),
             "letters": [(self.key_of(x.key), x.piece, x.state) for x in s.letters],
@@ -190,10 +191,10 @@ class RealTicket:
         """What the post room reads anew for every letter."""
         return release_view(self.release_now)
 
-    def sign(self) -> Signature:
+    def sign(self, by: str = MARIA) -> Signature:
         """A person's signature under a fresh key."""
         self.signed += 1
-        return Signature("Maria", "read the thread", f"{self.ticket}-{self.signed}")
+        return Signature(by, "read the thread", f"{self.ticket}-{self.signed}")
 
     def write(self) -> None:
         """The customer writes."""
@@ -319,23 +320,23 @@ class RealTicket:
         assert self.seen is not None
         self.people.change_lane(self.ticket, Lane(to), self.seen, self.sign())
 
-    def hand_back(self, to: int) -> None:
+    def hand_back(self, to: int, by: str = MARIA) -> None:
         """As the model's."""
         assert self.seen is not None
-        self.people.hand_back(self.ticket, Lane(to), self.seen, self.sign())
+        self.people.hand_back(self.ticket, Lane(to), self.seen, self.sign(by))
 
-    def resolve(self) -> None:
+    def resolve(self, by: str = MARIA) -> None:
         """As the model's."""
         assert self.seen is not None
-        self.people.resolve(self.ticket, self.seen, self.sign())
+        self.people.resolve(self.ticket, self.seen, self.sign(by))
 
-    def claim(self) -> None:
+    def claim(self, by: str = MARIA) -> None:
         """As the model's."""
-        self.people.claim(self.ticket, self.sign())
+        self.people.claim(self.ticket, self.sign(by))
 
-    def release(self) -> None:
+    def release(self, by: str = MARIA) -> None:
         """As the model's."""
-        self.people.release(self.ticket, self.sign())
+        self.people.release(self.ticket, self.sign(by))
 
     def halt(self) -> None:
         """For all, or for the ticket's own family: the model sees no difference."""

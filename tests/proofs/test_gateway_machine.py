@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
-from boundary_model import DRAFT, OTHER, POLICIES, TEMPLATE
+from boundary_model import DRAFT, MARIA, OONA, OTHER, POLICIES, TEMPLATE
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -97,6 +97,8 @@ class Offered(NamedTuple):
     halts: int
     approved_at: datetime | None
     piece: str
+    passed: int
+    """How often the thread had been taken, or the work ended: by anybody, or for an approved text by another person."""
 
 
 class Leak(AssertionError):
@@ -157,7 +159,8 @@ class Gateway(RuleBasedStateMachine):
         self.real.channel = LawfulChannel(self.may_arrive)  # type: ignore[assignment]
         self.offered: dict[str, Offered] = {}
         self.raises = self.messages = self.halts = self.policy = self.box_policy = 0
-        self.halted = self.claimed = False
+        self.passed = self.by_another = 0
+        self.halted, self.holder = False, ""
         self.notices: set[str] = set()
         """Notices that arrived since a person last settled the thread."""
         self.floor = 1
@@ -186,11 +189,15 @@ class Gateway(RuleBasedStateMachine):
         if offer.approved_at is not None:
             if self.clock() >= offer.approved_at + APPROVAL_LASTS:
                 wrong.append("the approval had run out (I5)")
+            if offer.passed != self.by_another or self.holder not in ("", MARIA):
+                wrong.append("another person has taken the thread, or ended the work (I5)")
         else:
             if self.halted or offer.halts != self.halts:
                 wrong.append("a halt (I5)")
-            if self.claimed:
+            if self.holder:
                 wrong.append("a person has the thread (I2)")
+            if offer.passed != self.passed:
+                wrong.append("a person had taken the thread, or ended the work (I5)")
             if not POLICIES[self.policy].sends:
                 wrong.append("observe-only")
             if lane > 1 and not notice:
@@ -289,7 +296,9 @@ class Gateway(RuleBasedStateMachine):
             if piece != "notice" and " ".join(keepable(words).split()) != self.real.texts[DRAFT]:
                 raise Leak(f"{name} took words that stand in no approved source (I7)")
             key = key_of(self.real.ticket, self.real.revisions[self.box_message], piece)
-            offer = Offered(keepable(words), self.raises, self.box_message, self.box_policy, self.halts, None, piece)
+            offer = Offered(
+                keepable(words), self.raises, self.box_message, self.box_policy, self.halts, None, piece, self.passed
+            )
             self.offered.setdefault(key, offer)
         return done
 
@@ -304,7 +313,7 @@ class Gateway(RuleBasedStateMachine):
         self.tally.proposals += 1
         if self.real.do(("propose", key, piece, text, bend)) == "permit":
             body = self.real.texts[text]
-            offer = Offered(body, self.raises, self.messages, self.policy, self.halts, None, piece)
+            offer = Offered(body, self.raises, self.messages, self.policy, self.halts, None, piece, self.passed)
             self.offered[self.real.key_of(key)] = offer
 
     # ── the customer, people, the clock ──
@@ -335,7 +344,9 @@ class Gateway(RuleBasedStateMachine):
         if not own and seen.draft != digest_of(body):
             raise Leak("a text was approved that is not the draft that was shown (I3)")
         key = self.real.key_of(("person", self.real.approved - 1))
-        offer = Offered(body, self.raises, self.messages, self.policy, self.halts, self.clock(), "approved")
+        offer = Offered(
+            body, self.raises, self.messages, self.policy, self.halts, self.clock(), "approved", self.by_another
+        )
         self.offered[key] = offer
         self._settled()
 
@@ -344,24 +355,42 @@ class Gateway(RuleBasedStateMachine):
         """With a draft, which lane 3 takes out."""
         self.real.open_review()
 
-    @rule(what=st.sampled_from(["change_lane", "hand_back", "resolve"]), to=st.sampled_from([1, 2, 3]))
-    def a_person_decides(self, what: str, to: int) -> None:
-        """Where it belongs, having looked."""
+    @rule(
+        what=st.sampled_from(["change_lane", "hand_back", "resolve"]),
+        to=st.sampled_from([1, 2, 3]),
+        by=st.sampled_from([MARIA, MARIA, OONA]),
+    )
+    def a_person_decides(self, what: str, to: int, by: str) -> None:
+        """Where it belongs, having looked; in a colleague's thread nobody lowers or ends anything."""
         self.real.look()
+        by = MARIA if what == "change_lane" else by
         before = self.real.worker.register(self.real.ticket)
-        self.real.do((what,) if what == "resolve" else (what, to))
+        said = self.real.do({"resolve": (what, by), "hand_back": (what, to, by)}.get(what, (what, to)))
         after = self.real.worker.register(self.real.ticket)
         self.raises += after.epoch != before.epoch
-        if what != "change_lane":
-            self.claimed = False
+        if self.holder not in ("", by) and (said == "permit" or after != before) and what != "change_lane":
+            raise Leak(f"{by} ended a thread that {self.holder} has (I1)")
+        if self.holder not in ("", by) and after.lane < before.lane:
+            raise Leak(f"{by} lowered a thread that {self.holder} has (I1)")
+        if said == "permit" and what != "change_lane":
+            self.holder = ""
+            self._passed(by)
             self._settled()
+            if what == "hand_back" and int(after.floor) != to:
+                raise Leak(f"handed back at lane {to}, it stands in lane {int(after.floor)} (I1)")
         self.seen_lane = int(after.lane)
 
-    @rule()
-    def a_person_claims_or_releases(self) -> None:
-        """Whichever it is not."""
-        self.real.do(("release",) if self.claimed else ("claim",))
-        self.claimed = not self.claimed
+    @rule(by=st.sampled_from([MARIA, OONA]))
+    def a_person_claims_or_releases(self, by: str) -> None:
+        """Whichever it is not; a colleague's thread stays theirs."""
+        self.real.do(("release", by) if self.holder else ("claim", by))
+        if not self.holder:
+            self.holder = by
+            self._passed(by)
+        elif self.holder == by:
+            self.holder = ""
+        held = self.real.worker.register(self.real.ticket).claimed_by or ""
+        assert held == self.holder, f"{held!r} has the thread, not {self.holder!r} (I1)"
 
     @rule()
     def somebody_halts_or_resumes(self) -> None:
@@ -420,6 +449,10 @@ class Gateway(RuleBasedStateMachine):
         assert (after.epoch > before.epoch) == rose
         self.check_lane()
 
+    def _passed(self, by: str) -> None:
+        self.passed += 1
+        self.by_another += by != MARIA
+
     def _settled(self) -> None:
         self.notices.clear()
         self.seen_lane = self._lane()
@@ -442,8 +475,8 @@ class Gateway(RuleBasedStateMachine):
             case "write":
                 self.the_customer_writes()
             case "claim":
-                if not self.claimed:
-                    self.a_person_claims_or_releases()
+                if not self.holder:
+                    self.a_person_claims_or_releases(OONA)
             case "policy":
                 self._set_policy((self.policy + 1) % len(POLICIES))
             case "wait":

@@ -15,7 +15,22 @@ from typing import Any
 
 import boundary_model as model
 import pytest
-from boundary_model import APPROVED, BEGUN, CLOSING, DRAFT, INTENT, NOTICE, OTHER, PERMIT, QUESTION, RIGHTS, TEMPLATE
+from boundary_model import (
+    APPROVED,
+    BEGUN,
+    CLOSING,
+    DRAFT,
+    INTENT,
+    MARIA,
+    NOTICE,
+    OONA,
+    OTHER,
+    PERMIT,
+    QUESTION,
+    REFUSED,
+    RIGHTS,
+    TEMPLATE,
+)
 from real_boundary import HandClock, RealTicket, quick_folder, releases_of
 
 from guards.policy import Release
@@ -28,7 +43,8 @@ ROOM = ("ok", "ok", "rejected", "lost_before", "lost_after", "cut_before", "cut_
 HELPFUL = frozenset({"open_answer", "propose", "begin", "hand", "look", "answer", "open_review", "approve", "call"})
 """Acts on the way to a text that arrives."""
 MEANWHILE: tuple[model.Act | None, ...] = (
-    *(None, None, ("halt",), ("raise_floor", 3), ("write",), ("claim",), ("policy", 2), ("wait",)),
+    *(None, None, ("halt",), ("raise_floor", 3), ("write",), ("policy", 2), ("wait",)),
+    *(("claim", MARIA), ("claim", OONA)),
 )
 
 
@@ -44,30 +60,36 @@ def more_acts(s: model.State) -> Iterator[model.Act]:
     if s.box:
         yield from (("call", tool, TEMPLATE if tool == "release_notice" else DRAFT) for tool in RIGHTS)
         yield from (("call", "release_notice", OTHER), ("call", "send_answer", OTHER))
-    yield from (("hand_back", 2), ("answer", DRAFT)) if s.seen else ()
+    yield from (("hand_back", 2), ("hand_back", 2, OONA), ("answer", DRAFT)) if s.seen else ()
 
 
 def through_room(
     s: model.State, how: str, meanwhile: model.Act | None
-) -> tuple[model.State, list[tuple[Any, str]], bool]:
-    """What ``deliver_waiting`` must come to: the state after it, what arrived, and whether the power was cut."""
+) -> tuple[model.State, list[tuple[Any, str]], bool, set[Any]]:
+    """What ``deliver_waiting`` must come to: the state after it, what arrived, whether the power was cut, and what was
+    withdrawn meanwhile."""
     arrived: list[tuple[Any, str]] = []
+    withdrawn: set[Any] = set()
     first = True
     for key in [x.key for x in s.letters if x.state == INTENT]:
         s, said = model.step(s, ("begin", key))
         if said != PERMIT:
             continue
         if first and meanwhile is not None:
+            before = s
             s, _ = model.step(s, meanwhile)
+            withdrawn = {
+                x.key for x, o in zip(s.letters, before.letters, strict=True) if (o.state, x.state) == (INTENT, REFUSED)
+            }
         first = False
         if how in ("ok", "lost_after", "cut_after"):
             s, _ = model.step(s, ("hand", key))
             arrived.append((key, _text(s, key)))
         if how in ("cut_before", "cut_after"):
-            return model.step(s, ("crash",))[0], arrived, True
+            return model.step(s, ("crash",))[0], arrived, True, withdrawn
         ends = {"ok": model.SENT, "rejected": model.FAILED}
         s, _ = model.step(s, ("record", key, ends.get(how, model.UNKNOWN)))
-    return s, arrived, False
+    return s, arrived, False, withdrawn
 
 
 def _text(s: model.State, key: Any) -> str:
@@ -122,12 +144,9 @@ class Trace:
         if any(x.piece == APPROVED for x in self.s.letters) and meanwhile == ("wait",):
             meanwhile = None
         waiting = [x.key for x in self.s.letters if x.state == INTENT]
+        self.s, arrived, cut, withdrawn = through_room(self.s, how, meanwhile)
         # What a claim withdraws while the first letter is in hand never comes to the door, so the room tells nothing of it.
-        if meanwhile == ("claim",) and any(model.step(self.s, ("begin", k))[1] == PERMIT for k in waiting):
-            first = next(i for i, k in enumerate(waiting) if model.step(self.s, ("begin", k))[1] == PERMIT)
-            later = [x.key for x in self.s.letters if x.piece != APPROVED and x.key in waiting[first + 1 :]]
-            waiting = [k for k in waiting if k not in later]
-        self.s, arrived, cut = through_room(self.s, how, meanwhile)
+        waiting = [k for k in waiting if k not in withdrawn]
         during = meanwhile
         told = self.real.run_room(how, (lambda: self.real.do(during)) if during is not None else lambda: None)
         self.told.append(("room", how, meanwhile, told))

@@ -177,7 +177,7 @@ def _moment(lane: Lane) -> Moment:
         phase_sends=True,
         family_open=True,
         halted=False,
-        claimed=False,
+        claimed_by=None,
         recipient="user@example.test",
         notice_digests=frozenset(_digest(n.text) for n in RELEASE.notice),
         notices_sent=0,

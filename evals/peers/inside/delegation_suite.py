@@ -170,7 +170,7 @@ class Gateway:
             phase_sends=True,
             family_open=True,
             halted=False,
-            claimed=True,
+            claimed_by=self._ticket,
             recipient=_TO,
             notice_digests=frozenset(),
             notices_sent=0,
