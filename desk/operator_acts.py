@@ -61,12 +61,15 @@ class Asked:
         return decisions.signed(self.person.name, reason, self.form.get("key", ""))
 
     def review(self) -> Review:
-        """The open review, where it is the one that the page shows. DecisionRefused."""
+        """The review that the page shows, open or decided by now; always this ticket's own. DecisionRefused."""
         shown, held = self.form.get("review", ""), self.look.review
         if held is not None and held.id == shown:
             return held
         if shown:
-            return self.place.reviews.get(shown)
+            found = self.place.reviews.get(shown)
+            if found.ticket != self.ticket:
+                raise DecisionRefused("that review belongs to another ticket: look at it there. Nothing was done.")
+            return found
         raise DecisionRefused("nobody is asked about this ticket just now: there is no open review. Nothing was done.")
 
     def lane(self) -> Lane:

@@ -369,6 +369,16 @@ def test_what_will_follow_is_said_by_the_judge_that_will_run(place: Workplace, h
     assert not pane.follows.leaves and "Oona has the thread" in pane.follows.words
 
 
+def test_the_review_of_another_ticket_is_not_decided_from_here(place: Workplace, house: House) -> None:
+    house.intake.receive(house_message("T-9", "Hello.", "eve@elsewhere.example"))
+    form = dict(form_of(place, house, text="Hello, that is the next billing date.", reason="r").form)
+    for name in ("approve", "reject", "route", "name-lane"):
+        with pytest.raises(DecisionRefused, match="belongs to another ticket"):
+            do(Asked(place, MAREK, "T-9", {**form, "queue": "billing_specialist", "lane": "2"}), name)
+    assert decided(house) == [] and not house.history.deliveries(TICKET)
+    assert [e.kind for e in house.history.timeline("T-9")] == [Kind.CUSTOMER_WROTE]
+
+
 def test_an_unknown_ticket_and_an_unknown_act_are_refused_in_words(place: Workplace, house: House) -> None:
     with pytest.raises(DecisionRefused, match="there is no act"):
         do(form_of(place, house), "delete-everything")
