@@ -105,7 +105,10 @@ def moment_of(conn: Connection, held: Register | Standing, view: ReleaseView, no
     """Everything the gate asks about, as it stands in this transaction; ``reply_key``'s own row not counted."""
     assigned = latest(conn, held.ticket, Kind.LANE_ASSIGNED)
     families = _families(assigned)
-    ceiling = ceiling_at(conn, families, assigned.seq if assigned else 0)
+    # By the letter's own birth too: a lane assigned again after a hold revives nothing that died with it.
+    born = conn.execute(_BORN, {"reply_key": reply_key}).scalar()
+    since = assigned.seq if assigned else 0
+    ceiling = ceiling_at(conn, families, since if born is None else min(since, born))
     recipient = conn.execute(_RECIPIENT, {"ticket": held.ticket}).one_or_none()
     if recipient is None:
         raise UnknownTicket(f"no ticket {held.ticket!r}")

@@ -12,6 +12,7 @@ from guards.gate import Permit, Piece, Refusal
 from guards.policy import OwnerGroup
 from guards.rollout import Ceiling
 from ledger.errors import NotYetAllowed
+from ledger.events import Kind
 from ledger.outbox import Sending
 from ledger.releases import ACTIVATED, ROLLED_BACK, Pinned, ReleaseLedger
 from ledger.rollout import MACHINE, RolloutLedger
@@ -129,6 +130,17 @@ def test_one_familys_roll_back_kills_its_answers_in_flight_whatever_it_is_held_t
     assert rule_of(scene.post.begin("T1/answer", VIEW)) == expected, "lifted again, and dead all the same"
     routine(scene, "m2")
     assert isinstance(scene.propose(key="T1/new"), Permit)
+
+
+def test_a_lane_that_is_assigned_again_revives_nothing_that_died_with_a_hold(scene: Scene) -> None:
+    routine(scene)
+    scene.propose()
+    rollout = RolloutLedger(scene.store)
+    rollout.roll_back("documentation", Ceiling.NOTHING_LEAVES, "2026.10", scene.sign())
+    rollout.lift("documentation", scene.sign())
+    scene.worker.record("T1", Kind.LANE_ASSIGNED, "again/assign_lane", {"families": ["documentation"], "lane": 1})
+    assert isinstance(scene.propose(key="T1/new"), Permit), "what is proposed by the new lane may leave"
+    assert rule_of(scene.post.begin("T1/answer", VIEW)) == "phase"
 
 
 @pytest.mark.parametrize(
