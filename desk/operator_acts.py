@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from desk import decisions
+from desk import decisions, operator_inbox
 from desk.accounts.people import May, Person
 from desk.channels.console import visible
 from desk.decisions import Look
@@ -214,6 +214,11 @@ def _lane(asked: Asked) -> str:
 
 def _name_lane(asked: Asked) -> str:
     named, review = asked.lane(), asked.review()
+    # Who has seen ours names nothing blindly; a second naming of one's own is the ledger's to judge.
+    if not (review.open and operator_inbox.asked_blind(review.id)):
+        raise DecisionRefused(
+            "our lane was shown for this review: what is named after it is no evidence. Nothing was done."
+        )
     sign = asked.sign("named before ours was shown")
     decisions.name_lane(asked.place.people, review.ticket, named, sign, review.id)
     same = "the same" if named is review.lane else f"lane {int(review.lane)}"

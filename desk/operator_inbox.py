@@ -142,7 +142,7 @@ class OperatorInbox:
         moved = where.rerouted()
         listed: dict[Tab, list[Review]] = {Tab.WAITING: free, Tab.MINE: mine}
         if tab in listed:
-            rows = tuple(self.row(r, person, r.id in moved) for r in listed[tab] if self._fits(r, chosen))
+            rows = tuple(self.row(r, person, r.id in moved) for r in listed[tab] if self._fits(r, chosen, person))
         else:
             there = where.of(Place.ASSISTANT if tab is Tab.LIVE else Place.DONE)
             rows = tuple(_elsewhere(w) for w in there if _fits_elsewhere(w, chosen))
@@ -157,7 +157,7 @@ class OperatorInbox:
         return QueuePane(
             tab=tab,
             rows=rows,
-            with_colleagues=tuple(self.row(r, person, r.id in moved) for r in theirs if self._fits(r, chosen)),
+            with_colleagues=tuple(self.row(r, person, r.id in moved) for r in theirs if self._fits(r, chosen, person)),
             counts=counts,
             chosen=chosen,
             queues=self.queues(asked),
@@ -184,7 +184,7 @@ class OperatorInbox:
             lane=0 if blind else int(review.lane),
             queue=review.queue,
             queue_title=queue.title if queue else review.queue,
-            families=review.packet.families if review.packet else (),
+            families=review.packet.families if review.packet and not blind else (),
             deadline=self.deadline(review),
             rerouted=rerouted,
             claimed_by=review.claimed_by or "",
@@ -228,13 +228,16 @@ class OperatorInbox:
         register = self.place.history.register(review.ticket)
         return token(Seen.of(register, review.draft.digest if review.draft else None))
 
-    def _fits(self, review: Review, chosen: Filter) -> bool:
+    def _fits(self, review: Review, chosen: Filter, person: Person) -> bool:
+        if chosen.queue not in ("", review.queue):
+            return False
+        if not chosen.lane and not chosen.family:
+            return True
+        # A filter that finds a blind review by its lane or families would tell them.
+        if self.blind(review, person):
+            return False
         families = review.packet.families if review.packet else ()
-        return (
-            chosen.queue in ("", review.queue)
-            and chosen.lane in (0, int(review.lane))
-            and (not chosen.family or chosen.family in families)
-        )
+        return chosen.lane in (0, int(review.lane)) and (not chosen.family or chosen.family in families)
 
 
 def asked_blind(review: str, share: float | None = None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from desk import decisions
@@ -153,7 +153,8 @@ def ticket_pane(inbox: OperatorInbox, person: Person, ticket: str, *, again: boo
         merged=tuple(Merged(t, _lines(place.history.thread(t), place.history.deliveries(t), (), ())) for t in joined),
         merged_into=into,
         seen_by_customer=customer_facing(look.thread),
-        token=decisions.token(look.seen),
+        # The digest of a draft tells that there is one, and so that the lane is not 3.
+        token=decisions.token(replace(look.seen, draft=None) if blind else look.seen),
         mark=mark,
         channel_name=channel_name(ticket),
         draft=draft,
@@ -185,9 +186,12 @@ def last_seq(place: Workplace, ticket: str) -> int:
     return found[-1].seq if found else 0
 
 
-def happened_since(place: Workplace, ticket: str, mark: int, person: str) -> tuple[Happened, ...]:
-    """What happened after ``mark``, by others than this person, in the order it did."""
-    told = (_told(e, person) for e in place.history.timeline(ticket) if e.seq > mark)
+def happened_since(
+    place: Workplace, ticket: str, mark: int, person: str, *, blind: bool = False
+) -> tuple[Happened, ...]:
+    """What happened after ``mark``, by others than this person, in the order it did; without any lane for whoever is to
+    name one first (``blind``)."""
+    told = (_told(e, person, blind) for e in place.history.timeline(ticket) if e.seq > mark)
     return tuple(dict.fromkeys(one for one in told if one is not None))
 
 
@@ -272,9 +276,19 @@ _DECIDED = {
 }
 
 
-def _decided(event: Event) -> str | None:
+_TELLS_A_LANE = {
+    DecisionKind.LANE_CHANGED: "set the lane",
+    DecisionKind.HANDED_BACK: "handed it back to the assistant",
+    DecisionKind.LANE_NAMED: "named a lane",
+    DecisionKind.REJECTED: "decided on what was proposed",
+}
+"""What a colleague decided, for whoever is to name the lane first. A draft would tell it too: lane 3 has none."""
+
+
+def _decided(event: Event, blind: bool) -> str | None:
     try:
-        words = _DECIDED[DecisionKind(str(event.head.get("decision")))]
+        kind = DecisionKind(str(event.head.get("decision")))
+        words = (_TELLS_A_LANE if blind and kind in _TELLS_A_LANE else _DECIDED)[kind]
     except (KeyError, ValueError):
         return None
     return f"{event.actor} " + words.format_map({k: str(v).replace("_", " ") for k, v in event.head.items()})
@@ -283,7 +297,7 @@ def _decided(event: Event) -> str | None:
 def _shown_event(event: Event, blind: bool) -> str | None:
     match event.kind:
         case Kind.PERSON_DECIDED:
-            return _decided(event)
+            return _decided(event, blind)
         case Kind.LANE_RAISED if not blind:
             before, after = event.head.get("lane", [0, 0])
             return None if before == after else f"The lane rose from {before} to {after}"
@@ -303,18 +317,19 @@ def _shown_event(event: Event, blind: bool) -> str | None:
             return None
 
 
-def _told(event: Event, person: str) -> Happened | None:
+def _told(event: Event, person: str, blind: bool) -> Happened | None:
     """The event as news for somebody who had looked before; None where it is none."""
     match event.kind:
         case Kind.CUSTOMER_WROTE:
             return Happened("The customer has written again", True)
         case Kind.LANE_RAISED:
             before, after = event.head.get("lane", [0, 0])
-            return Happened(f"The lane rose from {before} to {after}: a draft from before cannot be approved", True)
+            how = f"The lane rose from {before} to {after}" if before != after else "The conversation's lane was raised"
+            return None if blind else Happened(f"{how}: a draft from before cannot be approved", True)
         case Kind.WORDS_ERASED:
             return Happened("The ticket's words were erased", True)
         case Kind.PERSON_DECIDED if event.actor != person:
-            said = _decided(event)
+            said = _decided(event, blind)
             return None if said is None else Happened(said, True)
         case Kind.CONTACT_GIVEN:
             return Happened("The customer left an address to be reached at", False)

@@ -199,7 +199,7 @@ class PeopleLedger:
         it changes nothing. ``hidden_in`` is the review in which the desk keeps our lane from their sight.
 
         AlreadyDecided where they have had to do with the ticket, and so may have seen its lane, or have named one for
-        that review; StaleDecision where it has no lane yet.
+        that review, or where that review is closed; StaleDecision where it has no lane yet.
         """
         to = Lane.read(to)
         args = {"to": int(to)} | ({"review": hidden_in} if hidden_in else {})
@@ -207,6 +207,9 @@ class PeopleLedger:
             if act.earlier is None:
                 mine = [e for e in events.timeline(act.conn, ticket, [Kind.PERSON_DECIDED]) if e.actor == sign.by]
                 if hidden_in:
+                    asked = reviews.get(act.conn, hidden_in)
+                    if not asked.open or asked.ticket != ticket:
+                        raise AlreadyDecided(f"review {hidden_in!r} of ticket {ticket!r} hides no lane any more")
                     named = DecisionKind.LANE_NAMED.value
                     mine = [e for e in mine if e.head["decision"] == named and e.head.get("review") == hidden_in]
                 if mine:

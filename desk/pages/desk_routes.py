@@ -162,13 +162,15 @@ def changes_piece(request: Request, counter: TheCounter, person: Reads, ticket: 
     inbox = OperatorInbox(counter.place)
     if not _known(counter, ticket):
         raise DecisionRefused("there is no such ticket")
+    review = counter.place.reviews.of_ticket(ticket)
+    blind = review is not None and inbox.blind(review, person)
     with suppress(Busy):
         # That the ticket is open, and no more: what was opened is for the server to say, not for an address.
         inbox.looks.opened(ticket, person.name, "", "", again=True)
     return page(
         request,
         "changes.html",
-        happened=happened_since(counter.place, ticket, mark, person.name),
+        happened=happened_since(counter.place, ticket, mark, person.name, blind=blind),
         others=inbox.looks.others(ticket, person.name, LOOKING),
         ticket=ticket,
     )

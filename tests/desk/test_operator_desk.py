@@ -227,6 +227,57 @@ def test_a_blind_review_shows_neither_lane_nor_draft_nor_packet_until_a_lane_is_
     assert ticket_pane(inbox, OONA, TICKET).blind, "each reviewer is asked for themselves"
 
 
+def test_nothing_tells_the_lane_of_a_blind_review_before_one_is_named(
+    place: Workplace, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_inbox, "BLIND_SHARE", 1.0)
+    inbox = OperatorInbox(place)
+    do(form_of(place, house, OONA, lane="3"), "name-lane")
+    do(form_of(place, house, OONA, "k-2", lane="3", reason="a lawyer"), "lane")
+    (row,) = inbox.queue(MAREK, Tab.WAITING, Filter()).rows
+    assert row.families == ()
+    for lane in (1, 2, 3):
+        assert inbox.queue(MAREK, Tab.WAITING, Filter(lane=lane)).rows == (), "a filter that finds it tells it"
+    assert inbox.queue(MAREK, Tab.WAITING, Filter(family="seats_permissions")).rows == ()
+    pane = ticket_pane(inbox, MAREK, TICKET)
+    told = [h.words for h in happened_since(place, TICKET, 0, "Marek", blind=True)]
+    told += [line.text for line in pane.lines if line.kind == "event"]
+    assert {"Oona set the lane", "Oona named a lane"} <= set(told)
+    assert not [words for words in told if re.search(r"[123]|draft|rose", words)]
+    assert not re.search("[0-9a-f]{64}", pane.token), "that there is a draft says that the lane is not 3"
+    shown = [h.words for h in happened_since(place, TICKET, 0, "Oona")]
+    assert any(words.startswith("The lane rose from 1 to 2") for words in shown), "and whoever has named one is told"
+
+
+def test_the_page_that_asks_for_news_of_a_blind_review_is_told_no_lane(
+    place: Workplace, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = Counter(place)
+    counter.accounts.add("Marek", "", None, [Role.AGENT])
+    client = TestClient(create_app(counter))
+    client.cookies.set(COOKIE, start_session(counter.accounts, "Marek"))
+    asked = {"ticket": TICKET, "mark": "0"}
+    assert "The lane rose" in client.get("/desk/changes", params=asked).text
+    monkeypatch.setattr(operator_inbox, "BLIND_SHARE", 1.0)
+    told = client.get("/desk/changes", params=asked).text
+    assert "The customer has written again" in told and "The lane rose" not in told
+
+
+def test_a_lane_that_is_named_after_ours_was_shown_is_no_evidence(
+    place: Workplace, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DecisionRefused, match="our lane was shown"):
+        do(form_of(place, house, lane="2"), "name-lane")
+    monkeypatch.setattr(operator_inbox, "BLIND_SHARE", 1.0)
+    late = form_of(place, house, lane="2")
+    do(form_of(place, house, OONA, "k-2", reason="done"), "resolve")  # now the pane shows Marek the last packet
+    with pytest.raises(DecisionRefused, match="hides no lane any more"):  # asked before, and judged where it is written
+        do(late, "name-lane")
+    with pytest.raises(DecisionRefused, match="our lane was shown"):
+        do(Asked(place, MAREK, TICKET, late.form), "name-lane")
+    assert ("Marek", "lane_named") not in decided(house)
+
+
 def test_the_blind_share_is_fixed_by_the_review_and_near_what_was_asked_for() -> None:
     ids = [f"review-{n}" for n in range(4000)]
     chosen = [i for i in ids if asked_blind(i, 0.1)]

@@ -10,7 +10,7 @@ from ledger_scene import VIEW, Scene
 from guards.gate import Permit, Refusal
 from guards.lanes import Lane
 from ledger.decisions import Signature
-from ledger.errors import AlreadyClaimed, UnknownTicket
+from ledger.errors import AlreadyClaimed, AlreadyDecided, UnknownTicket
 from ledger.foreseen import foresee
 from ledger.looks import Looks
 from ledger.whereabouts import Place, WhereaboutsLedger
@@ -96,3 +96,9 @@ def test_naming_a_lane_changes_nothing_and_stands_beside_ours(scene: Scene) -> N
     made = scene.people.name_lane("T1", LANE_1, scene.sign(), hidden_in=review.id)
     assert (made.head["to"], made.head["ours"], made.head["review"]) == (1, 2, review.id)
     assert scene.worker.register("T1") == before
+    scene.receive("T2")
+    with pytest.raises(AlreadyDecided, match="hides no lane"):
+        scene.people.name_lane("T2", LANE_1, scene.sign("juan"), hidden_in=review.id)
+    scene.people.resolve("T1", scene.seen(), scene.sign())
+    with pytest.raises(AlreadyDecided, match="hides no lane"):  # the packet of a closed review is shown to everybody
+        scene.people.name_lane("T1", LANE_1, scene.sign("juan"), hidden_in=review.id)
