@@ -15,7 +15,7 @@ from ledger import events, register
 from ledger.changes import Change, changes_of
 from ledger.errors import UnknownTicket
 from ledger.events import HOUSE, Event, Kind, own_key
-from ledger.letters import Delivery, DeliveryState, deliveries_of, sent_as
+from ledger.letters import Delivery, DeliveryState, deliveries_of, key_of, sent_as
 from ledger.moment import Halt, halts_now
 from ledger.reaching import Reach, mailed_to, reach
 from ledger.register import Register
@@ -133,6 +133,11 @@ class History:
         """Every change of state that a person ordered on the ticket, in order."""
         with self._store.read() as conn:
             return changes_of(conn, ticket)
+
+    def decided_under(self, ticket: str, key: str) -> Event | None:
+        """The decision that a person made on the ticket under this key of theirs; None where none was."""
+        with self._store.read() as conn:
+            return events.by_key(conn, ticket, events.own_key(key_of("person", key)))
 
     def contact(self, ticket: str) -> str:
         """The address that the customer left last for being reached; empty where none, or erased. Anybody's claim: it is

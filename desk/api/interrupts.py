@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from desk import decisions
 from desk.api.callers import Caller, Scope, caller
-from desk.api.routes import decided
+from desk.api.routes import decided, decision_key
 from desk.api.shapes import ActionRequest, DecisionOut, HumanDecision, HumanResponse, Interrupt, ReviewConfig
 from desk.counter import Counter
 from desk.deciding import Act, Order
@@ -45,10 +45,13 @@ def interrupt(review_id: str, counter: TheCounter, _: Reader) -> Interrupt:
 @router.post("/interrupts/{review_id}/response")
 def respond(review_id: str, given: HumanResponse, counter: TheCounter, who: Decider) -> DecisionOut:
     """Answer one: ``approve`` sends the draft as it is, ``edit`` what the person made of it, ``reject`` keeps it back
-    and the review open. It passes the same rules as a decision at the desk."""
-    review = _open(counter, review_id)
+    and the review open. It passes the same rules as a decision at the desk. Sent again under its key, it decides
+    nothing and is told what stands."""
+    key = decision_key(who, given.key)
+    again = _answered(counter, review_id, key)
+    review = counter.place.reviews.get(review_id) if again else _open(counter, review_id)
     answer = given.decisions[0]
-    act, text = _meant(review, answer)
+    act, text = _meant(review, answer, again=again)
     order = Order(
         ticket=review.ticket,
         act=act,
@@ -58,26 +61,37 @@ def respond(review_id: str, given: HumanResponse, counter: TheCounter, who: Deci
         seen=given.seen,
     )
     order.check("")
-    return decided(counter, order, f"api-{who.key.id}-{given.key}"[:200])
+    return decided(counter, order, key)
 
 
-def _meant(review: Review, answer: HumanDecision) -> tuple[Act, str | None]:
-    """The act, and the person's own words where they wrote some. DecisionRefused where it was not on offer."""
+def _answered(counter: Counter, review_id: str, key: str) -> bool:
+    """True where this key has decided on this review. UnknownReview; AlreadyDecided where it was another one."""
+    review = counter.place.reviews.get(review_id)
+    before = counter.place.history.decided_under(review.ticket, key)
+    if before is not None and before.head.get("review") != review_id:
+        raise AlreadyDecided(f"this key has decided something else than review {review_id!r}")
+    return before is not None
+
+
+def _meant(review: Review, answer: HumanDecision, *, again: bool) -> tuple[Act, str | None]:
+    """The act, and the person's own words where they wrote some. DecisionRefused where it was not on offer; what was
+    taken once (``again``) was, and the ledger tells whether it is the same."""
     request = _request(review)
     edited = answer.edited_action
-    if answer.type not in _allowed(review):
+    if not again and answer.type not in _allowed(review):
         raise DecisionRefused(f"{answer.type} is not on offer for {request.name}. Nothing was decided.")
     if answer.type != "edit":
         if edited is not None:
             raise DecisionRefused(f"edited_action belongs to edit, not to {answer.type}. Nothing was decided.")
         return (Act.APPROVE if answer.type == "approve" else Act.REJECT), None
     # An edit may change the words and nothing else: renamed into another action it is refused, not run.
-    if edited is None or edited.name != request.name or set(edited.args) != {"text"}:
+    names = (SEND_DRAFT, ANSWER) if again else (request.name,)
+    if edited is None or edited.name not in names or set(edited.args) != {"text"}:
         raise DecisionRefused(f"an edit names {request.name} with its `text` alone. Nothing was decided.")
     text = edited.args["text"]
     if not isinstance(text, str):
         raise DecisionRefused("`text` is to be a text. Nothing was decided.")
-    return (Act.APPROVE if request.name == SEND_DRAFT else Act.ANSWER), text
+    return (Act.APPROVE if edited.name == SEND_DRAFT else Act.ANSWER), text
 
 
 def _open(counter: Counter, review_id: str) -> Review:

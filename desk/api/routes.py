@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -13,6 +14,7 @@ from desk import decisions
 from desk.api.callers import Caller, Scope, caller
 from desk.api.reading import decisions_of, message_json, review_json, ticket_json
 from desk.api.shapes import DecisionIn, DecisionOut, Filed, MessageIn, TicketIn
+from desk.channels.console import visible
 from desk.counter import Counter
 from desk.deciding import Act, Order, act_named, carry_out, what_follows
 from desk.errors import DecisionRefused
@@ -20,6 +22,7 @@ from desk.security import TheCounter
 from ledger.intake import Intake
 from ledger.packet import to_json
 from ledger.pages import latest_packet
+from ledger.words import filed_name
 
 router = APIRouter()
 
@@ -123,22 +126,32 @@ def decide(ticket_id: str, given: DecisionIn, counter: TheCounter, who: Decider)
         levels=None if given.levels is None else " ".join(f"{k}={v}" for k, v in given.levels.items()),
     )
     order.check("")
-    return decided(counter, order, f"api-{who.key.id}-{given.key}"[:200])
+    return decided(counter, order, decision_key(who, given.key))
+
+
+def decision_key(who: Caller, key: str) -> str:
+    """A decision's key in the ledger: two keys of a caller's are two, however late they differ."""
+    return filed_name(f"api-{who.key.id}-{key}", 200)
 
 
 def decided(counter: Counter, order: Order, key: str) -> DecisionOut:
-    """Puts an order into the ledger and wakes the worker. DecisionRefused, ChangedSince, UnknownTicket."""
+    """Puts an order into the ledger and wakes the worker. Sent again under its key, it decides nothing and is told what
+    stands. DecisionRefused, ChangedSince, UnknownTicket."""
     place = counter.place
     place.history.ticket(order.ticket)
     if order.seen is None:
         raise DecisionRefused("say what was seen. Nothing was decided.")
     sign = decisions.signed(order.by, order.reason, key)
     look = decisions.look(place.history, place.reviews, order.ticket)
+    before = place.history.decided_under(order.ticket, sign.key)
+    if before is not None and before.head.get("review"):
+        # The review that it was about is closed by now, perhaps by this very decision.
+        look = replace(look, review=place.reviews.get(str(before.head["review"])))
     seen = decisions.read_token(order.seen)
     done = carry_out(place, order, look, seen, sign)
-    follows = what_follows(place, order, look, done, seen, counter.leaves)
     counter.decided(order.ticket)
     after = decisions.look(place.history, place.reviews, order.ticket)
+    follows = what_follows(place, order, look, done, seen, counter.leaves) if done.first else _what_stands(after)
     return DecisionOut(
         ticket=done.ticket,
         decision=done.kind.value,
@@ -146,6 +159,16 @@ def decided(counter: Counter, order: Order, key: str) -> DecisionOut:
         first=done.first,
         follows=follows,
         seen=decisions.token(after.seen),
+    )
+
+
+def _what_stands(look: decisions.Look) -> str:
+    register = look.register
+    holder = f"{register.claimed_by} has the thread" if register.claimed_by else "nobody has the thread"
+    asked = "a review is open" if look.review else "no review is open"
+    return visible(
+        "This was decided before, under the same key, and nothing was done again. The conversation is in lane "
+        f"{int(register.lane)} now, {holder}, and {asked}."
     )
 
 
