@@ -257,7 +257,7 @@ def _merge(asked: Asked) -> str:
     if not into:
         raise DecisionRefused("say which ticket holds the same matter. Nothing was done.")
     done = decisions.merge(asked.place.people, asked.ticket, into, asked.seen, asked.sign("the same matter"))
-    said = f"Merged into ticket {into}: its words are shown there, and nothing was sent by this."
+    said = f"Merged into ticket {into}: a person is asked about both there, and nothing was sent by this."
     return said + decisions.also_stopped(done)
 
 

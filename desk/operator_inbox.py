@@ -246,11 +246,15 @@ def asked_blind(review: str, share: float | None = None) -> bool:
     return place < (BLIND_SHARE if share is None else share)
 
 
+_CALLED = {"merged": "Another ticket was merged in", "person_asked_for": "A person was asked for"}
+"""Why a person was called where nothing failed."""
+
+
 def reason_of(review: Review) -> tuple[str, str]:
     """Why a person is asked, in a few words, and one sentence more."""
     if review.why != "escalated":
         told = calling.WHY.get(review.why)
-        return "Something failed", told.happened if told else review.why.replace("_", " ")
+        return _CALLED.get(review.why, "Something failed"), told.happened if told else review.why.replace("_", " ")
     packet = review.packet
     if packet is None:
         return "The packet cannot be shown", "read the conversation"

@@ -124,6 +124,12 @@ WHY: Mapping[str, Why] = {
         "what the customer wants to tell a person and has not written yet",
         "the customer asked for a person",
     ),
+    "merged": Why(
+        "Another ticket of this customer was merged into this one; the assistant has not read it here.",
+        "Read the words of both tickets, and decide how both are answered.",
+        "what the systems of record say of the other ticket's matter",
+        "a colleague merged two tickets",
+    ),
 }
 """Each reason for which a person is called, or told who was called before."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
-from ledger import events, history
+from ledger import events, history, register, reviews
 from ledger.errors import CannotBeDone
 from ledger.events import Event, Kind
+from ledger.register import Register
 
 
 def check(conn: Connection, ticket: str, into: str) -> None:
@@ -22,6 +25,18 @@ def check(conn: Connection, ticket: str, into: str) -> None:
         )
     if ticket in merged_into(conn, into):
         raise CannotBeDone(f"ticket {into!r} was merged into {ticket!r} before")
+
+
+def carry_over(
+    conn: Connection, held: Register, into: str, *, cause: int, review_id: str, at: datetime, actor: str
+) -> None:
+    """What becomes of the ticket into which another was merged: its floor rises to the other's lane, a person is asked
+    about it, and a draft that was made without the other's words cannot be approved. ``held`` is the other's register
+    before the merge, ``cause`` the seq of the event by which ``into`` says so. UnknownTicket."""
+    register.raise_floor(conn, into, held.lane, at=at, actor=actor)
+    asked = reviews.call_a_person(conn, into, "merged", review_id=review_id, cause=cause, at=at)
+    if asked.draft is not None:
+        reviews.outdate(conn, asked.id)
 
 
 def merged_into(conn: Connection, ticket: str) -> tuple[str, ...]:

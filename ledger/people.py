@@ -338,7 +338,8 @@ class PeopleLedger:
 
     def merge(self, ticket: str, into: str, seen: Seen, sign: Signature) -> Decision:
         """Ends the work on a ticket because another holds the same matter: both say so, nothing is moved, and its
-        words stay where they were written.
+        words stay where they were written. The other's floor rises to this one's lane, a person is asked about both
+        there, and a draft from before cannot be approved.
 
         CannotBeDone where the two are one, were merged the other way round, or belong to different addresses: whoever
         is answered in the other ticket has to be who wrote in this one. StaleDecision and AlreadyClaimed as ``resolve``.
@@ -355,7 +356,9 @@ class PeopleLedger:
                 act.close_review()
                 act.tell(Kind.MERGED, "merged", {"into": into})
                 told = Entry(Kind.MERGED, own_key(f"merged/{act.seq}"), {"from": ticket, "decision": act.seq})
-                events.append(act.conn, into, told, at=act.now, actor=sign.by)
+                done = events.append(act.conn, into, told, at=act.now, actor=sign.by)
+                new = self._store.new_id()
+                merging.carry_over(act.conn, act.held, into, cause=done.seq, review_id=new, at=act.now, actor=sign.by)
         return act.decision()
 
     def rate_packet(self, review: str, rating: PacketRating, sign: Signature) -> Decision:

@@ -20,6 +20,7 @@ from ledger.tables import bodies, registers, reviews
 from ledger.words import keepable
 
 UNROUTED = calling.UNROUTED
+_OF_NO_EPOCH = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +323,11 @@ def _tell_too(conn: Connection, held: Review, why: str, cause: int, at: datetime
     values = {"packet_body": kept.id, "revision": packet.revision, "revised_at": at, "due_at": due}
     conn.execute(update(reviews).where(reviews.c.id == held.id).values(values))
     return get(conn, held.id)
+
+
+def outdate(conn: Connection, review: str) -> None:
+    """Makes the draft of an open review one from before: it cannot be approved, and stays to be read."""
+    conn.execute(update(reviews).where(reviews.c.id == review).values(epoch=_OF_NO_EPOCH))
 
 
 def close(conn: Connection, review: str, *, closed_by: int, at: datetime) -> None:
