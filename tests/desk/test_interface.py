@@ -166,7 +166,9 @@ def test_an_open_review_is_asked_and_answered_in_the_inbox_shape(calls: Calls) -
         assert told in calls.post(path, {**signed, "decisions": [wrong]}, 409)["error"]
     done = calls.post(path, {**signed, "decisions": [{"type": "edit", "edited_action": edited}]}, 200)
     assert done["decision"] == "answered"
-    assert "decided already" in calls.post(path, {**signed, "decisions": [{"type": "reject"}]}, 409)["error"]
+    other = {"decisions": [{"type": "reject"}]}
+    assert "decided something else" in calls.post(path, {**signed, **other}, 409)["error"]
+    assert "decided already" in calls.post(path, {**signed, **other, "key": "i-2"}, 409)["error"]
 
 
 class Receiver:
