@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email import message_from_bytes, policy
 from email.header import decode_header
 from email.message import Message as Part
 from email.utils import getaddresses, parseaddr, parsedate_to_datetime
@@ -14,6 +13,7 @@ from email.utils import getaddresses, parseaddr, parsedate_to_datetime
 from tools.directory_files import Place
 from tools.errors import BadRecord
 from tools.html_text import html_to_text
+from tools.mail_bounds import WORDS_MOST, TooMuchMail, take_apart
 from tools.ticket import Message, Ticket
 from tools.ticket_text import clean, decode, folded_address, in_utc_range, mark_quotes
 
@@ -54,7 +54,7 @@ def split_mbox(raw: bytes) -> Iterator[tuple[int, bytes]]:
 def read_mail(raw: bytes, place: Place) -> Mail:
     """One mail from its bytes. BadRecord where it has neither sender nor words, or cannot be taken apart."""
     try:
-        parsed = message_from_bytes(raw, policy=policy.compat32)
+        parsed = take_apart(raw)
         body, attachments, notes = _Body().read(parsed)
         mail = Mail(
             message_id=_ids(_header(parsed, "Message-ID"))[0] if _ids(_header(parsed, "Message-ID")) else "",
@@ -70,6 +70,8 @@ def read_mail(raw: bytes, place: Place) -> Mail:
         )
     except BadRecord:
         raise
+    except TooMuchMail as error:
+        raise place.bad(f"the mail is more than is taken apart: {error}", "Read it in a mail program") from error
     except Exception as error:
         # The standard parser raises many kinds on hostile mail; all of them mean the same here.
         raise place.bad(f"the mail cannot be taken apart ({type(error).__name__})", "Export it again") from error
@@ -88,7 +90,7 @@ def read_mail(raw: bytes, place: Place) -> Mail:
 def files_of(raw: bytes) -> tuple[tuple[str, bytes], ...]:
     """What came along with a mail: the names that ``read_mail`` gives, in its order, each with its bytes, unopened."""
     body = _Body()
-    body.read(message_from_bytes(raw, policy=policy.compat32))
+    body.read(take_apart(raw))
     return tuple((name, _bytes_of(part)) for name, part in body.files)
 
 
@@ -151,6 +153,7 @@ class _Body:
         self.files: list[tuple[str, Part]] = []
         """Name and part of what was not read."""
         self._notes: list[str] = []
+        self._words = 0
 
     def read(self, mail: Part) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         text = self._part(mail)
@@ -183,6 +186,9 @@ class _Body:
 
     def _decoded(self, part: Part) -> str:
         raw = part.get_payload(decode=True)
+        self._words += len(raw) if isinstance(raw, bytes) else 0
+        if self._words > WORDS_MOST:
+            raise TooMuchMail(f"it holds more than {WORDS_MOST:,} bytes of words")
         if not isinstance(raw, bytes):
             return clean(str(part.get_payload()))
         charset = part.get_content_charset() or "utf-8"

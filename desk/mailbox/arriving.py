@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import getaddresses
 
 from tools.directory_files import Place
 from tools.mail import Mail, read_mail
+from tools.mail_bounds import take_apart
 from tools.ticket_text import folded_address
 
 LONGEST_TEXT = 200_000
@@ -37,7 +37,7 @@ class Arrived:
 def arrived(raw: bytes) -> Arrived:
     """A mail from its bytes. BadRecord (of ``tools``) where it cannot be taken apart."""
     mail = read_mail(raw, _PLACE)
-    headers = message_from_bytes(raw, policy=policy.compat32)
+    headers = take_apart(raw)
     sender = one_sender([str(value) for value in headers.get_all("From", [])])
     date = str(headers.get("Date", ""))
     # By what it says as well as by its Message-ID: a stranger who uses another mail's id must not make that one

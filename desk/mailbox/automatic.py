@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from email import message_from_string
 from email.message import Message
+from email.parser import HeaderParser
 
 from desk.mailbox.arriving import Arrived
+from tools.mail_bounds import BLOCK_LONGEST
 
 _ID = re.compile(r"<[^<>\s]+>")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
@@ -73,7 +74,8 @@ def _returned(mail: Arrived) -> Iterator[Message]:
     for part in _parts(mail, "text/rfc822-headers"):
         raw = part.get_payload(decode=True)
         if isinstance(raw, bytes):
-            yield message_from_string(raw.decode("ascii", errors="replace"))
+            # Headers alone: a parser that goes on to the body reads what kind it is, however long that is.
+            yield HeaderParser().parsestr(raw[:BLOCK_LONGEST].decode("ascii", errors="replace"))
 
 
 def _parts(mail: Arrived, kind: str) -> Iterator[Message]:

@@ -20,6 +20,7 @@ from ledger.outbox import PostLedger
 from ledger.store import Store
 from tools.errors import ToolError
 from tools.mail import files_of
+from tools.mail_bounds import TooMuchMail
 
 HOUR = timedelta(hours=1)
 _NOTED_TEXT = 20_000
@@ -71,7 +72,9 @@ class Sorting:
             mail = arrived(raw)
         except (ToolError, ValueError, LookupError, RecursionError) as error:
             # The parser's reason may quote the mail; its kind says enough.
-            return self.unread(raw, at, f"it is no mail that can be taken apart ({type(error).__name__})")
+            too_much = error.__cause__ if isinstance(error.__cause__, TooMuchMail) else None
+            why = str(too_much or f"it is no mail that can be taken apart ({type(error).__name__})")
+            return self.unread(raw, at, why)
         sender = self._senders.of(mail)
         belongs = self._threads.of(mail, sender)
         if (report := report_of(mail)) is not None and (done := self._came_back(report)) is not None:

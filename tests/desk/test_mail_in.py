@@ -83,6 +83,45 @@ def test_a_mail_that_could_not_be_filed_stays_unread_and_nothing_of_it_is_lost(s
     assert scene.read() == ["filed"]
 
 
+_TOO_MUCH = b"From: a@b.example\r\nMessage-ID: <big@b>\r\n"
+_DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (_TOO_MUCH + b'Content-Type: text/plain; name="' + b'\\"a;' * 1_500 + b"\r\n\r\nx", "longer than 4,000"),
+        (
+            _TOO_MUCH + b'Content-Type: text/plain; name="' + b'\r\n "a;\\"a;' * 1_500 + b"\r\n\r\nx",
+            "longer than 4,000",
+        ),
+        (
+            _TOO_MUCH + b'Content-Disposition: attachment; filename="' + b'\\"a;' * 1_500 + b"\r\n\r\nx",
+            "longer than 4,000",
+        ),
+        (
+            _TOO_MUCH
+            + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+            + b'Content-Type: image/png; name="'
+            + b'\\"a;' * 1_500
+            + b"\r\n\r\nx\r\n--b--\r\n",
+            "longer than 4,000",
+        ),
+        (_TOO_MUCH + b"Subject: " + b"=?utf-8?q?a?= " * 1_000 + b"\r\n\r\nx", "longer than 8,000"),
+        (_TOO_MUCH + b"X: y\r\n" * 30_000 + b"\r\nx", "more headers than"),
+        (_TOO_MUCH + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 2_100, "2,000 parts"),
+        (_TOO_MUCH + _DEEP + b"\r\nx\r\n" + b"\n" * 100_000, "too many lines"),
+        (_TOO_MUCH + b"\r\n" + b"words " * 340_000, "2,000,000 bytes of words"),
+    ],
+)
+def test_a_mail_that_is_more_than_is_taken_apart_ends_at_a_person_and_does_not_hold_up_those_behind_it(
+    scene: Scene, raw: bytes, why: str
+) -> None:
+    assert scene.read(raw, written(message_id="behind")) == ["unread", "filed"]
+    assert why in scene.filed[0].text and scene.filed[0].attachments[0].startswith("the-mail.eml")
+    assert scene.box.unseen() == 0
+
+
 def test_two_mails_with_one_message_id_and_different_words_are_both_read(scene: Scene) -> None:
     assert scene.read(written("Where do I add seats?"), written("And please cancel the rest.")) == ["filed", "filed"]
     said = [m.text for t in scene.tickets() for m in scene.thread(t)]

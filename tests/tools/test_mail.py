@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tools.directory_files import Place
+from tools.errors import BadRecord
 from tools.mail import read_mail
+from tools.mail_bounds import KIND_LONGEST
 from tools.ticket import Ticket
 from tools.ticket_files import read_ticket_bytes, read_tickets
 
@@ -175,3 +177,14 @@ def test_a_mail_whose_date_utc_cannot_tell_keeps_its_words_and_loses_its_date() 
 def test_a_mails_address_beyond_ascii_is_not_folded_into_another() -> None:
     raw = b"From: =?utf-8?q?hazel=40stra=C3=9Fe.example?=\n\nhi\n"
     assert read_mail(raw, Place("a.eml")).sender == "hazel@straße.example"
+
+
+def test_a_mail_with_a_header_longer_than_is_read_is_a_bad_record_and_the_longest_that_is_read_is_read() -> None:
+    head = b"From: a@b.example\n"
+    names = b'Content-Type: text/plain; name="'
+    fits = head + names + b"a" * (KIND_LONGEST - len(names) - 10) + b'"\n\nhi\n'
+    assert len(read_mail(fits, Place("a.eml")).attachments) == 1
+    with pytest.raises(BadRecord, match="one of its headers is longer than 4,000 bytes"):
+        read_mail(head + names + b"a" * KIND_LONGEST + b'"\n\nhi\n', Place("a.eml"))
+    to = b"To: " + b"a@b.example, " * 500 + b"c@d.example\n\nhi\n"
+    assert len(read_mail(head + to, Place("a.eml")).recipients) == 501
