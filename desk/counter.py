@@ -13,7 +13,7 @@ from desk.ways_out import APART, HERE
 from desk.worker import Worker
 from desk.workplace import Workplace
 from ledger.accounts import Accounts
-from ledger.intake import IncomingMessage, Intake, Received
+from ledger.intake import Admit, IncomingMessage, Intake, Received
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
@@ -71,16 +71,16 @@ class Counter:
         parts: list[threading.Thread] = [self.worker, self.watch, *([self._post] if self._post else []), *self.beside]
         return tuple(part.name for part in parts if part.ident is not None and not part.is_alive())
 
-    def receive(self, message: IncomingMessage) -> Received:
+    def receive(self, message: IncomingMessage, admit: Admit | None = None) -> Received:
         """Files a customer's message and wakes the worker. Once it returns, nothing is lost. BadMessage, KeyReused,
-        StoreBusy."""
-        received = Intake(self.place.store).receive(message)
+        StoreBusy; what ``admit`` raises."""
+        received = Intake(self.place.store).receive(message, admit)
         self.worker.wake(received.ticket)
         return received
 
-    def close_for_customer(self, ticket: str, key: str) -> Received:
-        """Files that the customer said the matter is resolved. UnknownTicket."""
-        received = Intake(self.place.store).close(ticket, key)
+    def close_for_customer(self, ticket: str, key: str, admit: Admit | None = None) -> Received:
+        """Files that the customer said the matter is resolved. UnknownTicket; what ``admit`` raises."""
+        received = Intake(self.place.store).close(ticket, key, admit)
         self.worker.wake(received.ticket)
         return received
 

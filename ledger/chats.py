@@ -16,7 +16,7 @@ from ledger import events, register
 from ledger.errors import UnknownTicket
 from ledger.events import Entry, Event, Kind, own_key
 from ledger.letters import DeliveryState
-from ledger.reaching import CHAT, is_by_mail, is_closed
+from ledger.reaching import CHAT, CLOSING, is_by_mail, is_closed
 from ledger.store import Store
 from ledger.tables import chats, inbox, outbox, reviews, tickets
 from ledger.tables import events as events_table
@@ -26,6 +26,8 @@ ADDRESS_KEPT = timedelta(hours=1)
 """How long the digest of the address stands that a conversation was started from: as long as it is counted by."""
 HERE_FOR = timedelta(seconds=40)
 """How long a customer counts as there after the last sign of their open page: longer than two of its beats."""
+CONTACTS_A_DAY = 5
+"""How often the address for an answer may be corrected in one conversation."""
 EMPTY_KEPT = timedelta(days=1)
 """How long a conversation stands in which nobody wrote."""
 
@@ -104,11 +106,17 @@ class Pressure:
     """How much is written."""
 
     minute: int
-    """Messages of the conversation in the last minute."""
+    """Messages of the conversation in the last minute, and how often it was closed."""
     day: int
     """The same in the last day."""
     waiting: int
     """Events that wait for the worker, of all tickets."""
+    waiting_here: int
+    """Those of this conversation."""
+    waiting_from_address: int
+    """Those of all conversations that were started from the same address within the hour."""
+    wished: bool
+    """True where a person was asked for in this conversation before."""
 
 
 def recipient_of(conversation: str) -> str:
@@ -161,18 +169,25 @@ class Chats:
             query = select(outbox.c.ticket_id).where(outbox.c.reply_key == reply_key)
             return conn.execute(query).scalar_one_or_none()
 
-    def leave_contact(self, ticket: str, email: str) -> None:
+    def leave_contact(self, ticket: str, email: str) -> bool:
         """Records an address that the customer left to be reached at; told twice, it is one. It is anybody's claim, and
-        nothing of the assistant's ever goes there. UnknownTicket before the first message."""
+        nothing of the assistant's ever goes there. False, and nothing recorded, where ``CONTACTS_A_DAY`` were left within
+        the day. UnknownTicket before the first message."""
+        now = self._store.now()
         with self._store.write(durable=True) as conn:
             _known(conn, ticket)
             last = events.latest(conn, ticket, Kind.CONTACT_GIVEN)
             if last is not None and last.body is not None and last.body.text == email:
-                return
+                return True
+            given = (events_table.c.ticket_id == ticket, events_table.c.kind == Kind.CONTACT_GIVEN.value)
+            query = select(func.count()).where(*given, events_table.c.at >= now - timedelta(days=1))
+            if conn.execute(query).scalar_one() >= CONTACTS_A_DAY:
+                return False
             # Who corrects an address twice may come back to the first: each change is an event of its own.
             key = own_key(f"contact/{last.seq if last else 0}/{digest_of(email)}")
             entry = Entry(Kind.CONTACT_GIVEN, key, {}, email)
-            events.append(conn, ticket, entry, at=self._store.now(), actor="customer")
+            events.append(conn, ticket, entry, at=now, actor="customer")
+            return True
 
     def here(self, ticket: str) -> None:
         """The customer's page is open: a text for them is read in the chat."""
@@ -189,17 +204,30 @@ class Chats:
 
     def pressure(self, ticket: str, key: str) -> Pressure | None:
         """How much is written just now, all of one moment; None for a message that was filed before."""
-        now = self._store.now()
-        wrote = (events_table.c.ticket_id == ticket, events_table.c.kind == Kind.CUSTOMER_WROTE.value)
-        waiting = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
         with self._store.read() as conn:
-            if events.by_key(conn, ticket, key) is not None:
-                return None
-            minute, day = (
-                conn.execute(select(func.count()).where(*wrote, events_table.c.at >= now - span)).scalar_one()
-                for span in (timedelta(minutes=1), timedelta(days=1))
-            )
-            return Pressure(minute, day, conn.execute(waiting).scalar_one())
+            return None if events.by_key(conn, ticket, key) is not None else self.pressure_in(conn, ticket)
+
+    def pressure_in(self, conn: Connection, ticket: str) -> Pressure:
+        """The same within the transaction that files the message, where nothing else can come between."""
+        now = self._store.now()
+        minute, day = (
+            conn.execute(_WROTE.where(events_table.c.ticket_id == ticket, events_table.c.at >= now - span)).scalar_one()
+            for span in (timedelta(minutes=1), timedelta(days=1))
+        )
+        address = select(chats.c.address).where(chats.c.ticket_id == ticket).scalar_subquery()
+        beside = select(chats.c.ticket_id).where(chats.c.address == address)
+        return Pressure(
+            minute,
+            day,
+            conn.execute(_WAITING).scalar_one(),
+            conn.execute(_WAITING.where(inbox.c.ticket_id == ticket)).scalar_one(),
+            conn.execute(_WAITING.where(inbox.c.ticket_id.in_(beside))).scalar_one(),
+            any(e.head.get("asks_person") for e in events.timeline(conn, ticket, (Kind.CUSTOMER_WROTE,))),
+        )
+
+    def closed_in(self, conn: Connection, ticket: str) -> bool:
+        """True where the conversation is closed, of the moment of the transaction."""
+        return is_closed(events.timeline(conn, ticket, CLOSING))
 
     def shown(self, ticket: str) -> Shown:
         """What the customer is shown, all of one moment: what they wrote, and what has left for them for certain. A text
@@ -216,6 +244,8 @@ class Chats:
             return Shown(lines, _state(conn, ticket, happened), contact, asked)
 
 
+_WAITING = select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")
+_WROTE = select(func.count()).where(events_table.c.kind.in_((Kind.CUSTOMER_WROTE.value, Kind.CUSTOMER_CLOSED.value)))
 _TOLD = (Kind.CUSTOMER_WROTE, Kind.DELIVERED, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.CONTACT_GIVEN)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -80,6 +81,10 @@ class NotedMail:
     text: str
 
 
+Admit: TypeAlias = Callable[[Connection], None]
+"""Says no to what would be filed, by raising."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """What became of a message."""
@@ -101,8 +106,9 @@ class Intake:
         """Files into one store."""
         self._store = store
 
-    def receive(self, message: IncomingMessage) -> Received:
-        """Files a customer's message: ticket, words, event, inbox and thread revision in one durable write.
+    def receive(self, message: IncomingMessage, admit: Admit | None = None) -> Received:
+        """Files a customer's message: ticket, words, event, inbox and thread revision in one durable write. ``admit`` is
+        asked within that write about a message that is new; what it raises leaves nothing filed.
 
         Idempotent by (ticket, key): told again, the first telling stands, also where more of the thread or another
         context comes along. BadMessage without a ticket or key, or with a context that is no plain JSON; KeyReused
@@ -133,6 +139,8 @@ class Intake:
         }
         digest = _digest(words)
         with self._store.write(durable=True) as conn:
+            if admit is not None and by_key(conn, ticket, key) is None:
+                admit(conn)
             done = append(conn, ticket, Entry(Kind.CUSTOMER_WROTE, key, head, words), at=now, actor="customer")
             if done.first:
                 _file_ticket(conn, ticket, message, done.seq, now)
@@ -170,12 +178,15 @@ class Intake:
         letters.withdraw(conn, ticket, wanted, at=now, actor="ledger")
         reviews.call_a_person(conn, ticket, "person_asked_for", review_id=self._store.new_id(), cause=seq, at=now)
 
-    def close(self, ticket: str, key: str) -> Received:
-        """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket."""
+    def close(self, ticket: str, key: str, admit: Admit | None = None) -> Received:
+        """Files that the customer said, by a button, that the matter is resolved. Idempotent; UnknownTicket. ``admit`` as
+        for a message."""
         filed = _filed(key, "key", KEY_LIMIT)
         now = self._store.now()
         with self._store.write(durable=True) as conn:
             register.current(conn, ticket)
+            if admit is not None and by_key(conn, ticket, filed) is None:
+                admit(conn)
             done = append(conn, ticket, Entry(Kind.CUSTOMER_CLOSED, filed), at=now, actor="customer")
             if done.first:
                 register.note_revision(conn, ticket, done.seq)

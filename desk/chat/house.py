@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from desk.chat.files import MEGABYTE, check_file, keep_file, words_for
 from desk.chat.identity import Identity
 from desk.chat.refusals import ChatRefused
 from desk.counter import Counter
 from desk.mailbox.attachments import Attachments
 from desk.settings import ChatSection
-from ledger.chats import Chat, Chats, Shown, Somebody, recipient_of
+from ledger.chats import Chat, Chats, Pressure, Shown, Somebody, recipient_of
 from ledger.errors import BadMessage, Busy, KeyReused, LedgerError, UnknownTicket
 from ledger.intake import IncomingMessage, Received
 
@@ -23,6 +25,10 @@ TEXT_LIMIT = 8_000
 """Most characters of one message."""
 STREAMS = 6
 """Pages that one conversation may be open in at once, in one process."""
+CONVERSATION_SHARE = 50
+"""One conversation may fill this part of ``chat.backlog`` with what waits: with 50, a fiftieth."""
+ADDRESS_SHARE = 10
+"""All conversations of one address this part."""
 WISH = "I would like to talk to a person."
 """What is filed where the customer presses the button for it."""
 _CONVERSATION = re.compile(r"chat-[0-9a-f]{32}")
@@ -84,9 +90,10 @@ class ChatHouse:
         the assistant does not answer by itself. The same key again is the same file. ChatRefused."""
         settings = self.counter.place.settings
         attachments = Attachments(settings.workspace, settings.mailbox.attachments_megabytes * MEGABYTE)
-        known = self._check_flood(chat.ticket, key)
-        if known:  # what is kept under this key stays as it came
+        found = self.chats.pressure(chat.ticket, key)
+        if found is None:  # what is kept under this key stays as it came
             return self._filed(chat, key, words_for(name))
+        self._check_flood(found, False)
         check_file(name, what, self.settings.file_megabytes, attachments.held(chat.ticket), attachments.room())
         try:
             kept = keep_file(attachments, chat.ticket, key, name, what)
@@ -96,8 +103,10 @@ class ChatHouse:
 
     def write(self, chat: Chat, key: str, text: str, *, asks_person: bool = False) -> Received:
         """Files what the customer wrote. Once it returns, nothing is lost; the same key and text again is the same
-        message. ChatRefused."""
-        self._check_flood(chat.ticket, key)
+        message. The first wish for a person is filed whatever else was written. ChatRefused."""
+        found = self.chats.pressure(chat.ticket, key)
+        if found is not None:
+            self._check_flood(found, asks_person)
         return self._filed(chat, key, text, asks_person=asks_person)
 
     def _filed(
@@ -119,7 +128,8 @@ class ChatHouse:
             asks_person=asks_person,
         )
         try:
-            return self.counter.receive(message)
+            # Asked again where it is filed: of many that come at once each has been let in above.
+            return self.counter.receive(message, lambda conn: self._admit(conn, chat.ticket, asks_person))
         except KeyReused as error:
             said = "this key came before with other words; the first ones stand. Send these under a key of their own"
             raise ChatRefused(409, "key_reused", said) from error
@@ -127,18 +137,33 @@ class ChatHouse:
             raise ChatRefused(400, "bad_message", str(error)) from error
 
     def close(self, chat: Chat, key: str) -> None:
-        """Files that the customer said the matter is settled. ChatRefused where nothing was written yet."""
+        """Files that the customer said the matter is settled; once, until something is written. ChatRefused where nothing
+        was written yet."""
+
+        def admit(conn: Connection) -> None:
+            if self.chats.closed_in(conn, chat.ticket):
+                raise _ClosedBefore
+            self._admit(conn, chat.ticket, False)
+
         try:
-            self.counter.close_for_customer(chat.ticket, key)
+            with suppress(_ClosedBefore):
+                self.counter.close_for_customer(chat.ticket, key, admit)
         except UnknownTicket as error:
             raise ChatRefused(409, "nothing_written", "nothing was written in this conversation yet") from error
+        except KeyReused as error:
+            raise ChatRefused(
+                409, "key_reused", "this key stands for something else; close under one of its own"
+            ) from error
 
     def leave_contact(self, chat: Chat, email: str) -> None:
-        """Records where the customer can be reached. ChatRefused where nothing was written yet."""
+        """Records where the customer can be reached. ChatRefused where nothing was written yet, or it changes too often."""
         try:
-            self.chats.leave_contact(chat.ticket, email)
+            kept = self.chats.leave_contact(chat.ticket, email)
         except UnknownTicket as error:
             raise ChatRefused(409, "nothing_written", "write your message first; then leave an address") from error
+        if not kept:
+            said = "the address was changed too often today; the last one stands. Write the new one as a message"
+            raise ChatRefused(429, "too_many", said, retry_after=3600)
 
     def shown(self, chat: Chat) -> Shown:
         """What the customer is shown."""
@@ -171,20 +196,29 @@ class ChatHouse:
             if not self._streams[conversation]:
                 del self._streams[conversation]
 
-    def _check_flood(self, conversation: str, key: str) -> bool:
-        """Counted from the record itself, so that it holds for all processes; a message that is told again is let in, and
-        True."""
-        limits, found = self.settings, self.chats.pressure(conversation, key)
-        if found is None:
-            return True
+    def _admit(self, conn: Connection, conversation: str, asks_person: bool) -> None:
+        self._check_flood(self.chats.pressure_in(conn, conversation), asks_person)
+
+    def _check_flood(self, found: Pressure, asks_person: bool) -> None:
+        """Counted from the record itself, so that it holds for all processes."""
+        limits = self.settings
+        if asks_person and not found.wished:
+            return
         if found.minute >= limits.messages_a_minute:
             raise ChatRefused(429, "too_many", "that was a lot at once; try again in a moment", retry_after=20)
         if found.day >= limits.messages_a_day:
             said = "this conversation has had all the messages it may have in a day; it goes on tomorrow"
             raise ChatRefused(429, "too_many", said, retry_after=3600)
+        mine = max(1, limits.backlog // CONVERSATION_SHARE)
+        if found.waiting_here >= mine or found.waiting_from_address >= max(mine, limits.backlog // ADDRESS_SHARE):
+            said = "what you wrote is still being read; try again in a moment"
+            raise ChatRefused(429, "too_many", said, retry_after=15)
         if found.waiting >= limits.backlog:
             raise ChatRefused(503, "busy", "very many are writing just now; try again in a moment", retry_after=15)
-        return False
+
+
+class _ClosedBefore(Exception):
+    """The conversation is closed, and nothing was written since."""
 
 
 def _same(somebody: Somebody | None) -> tuple[str, str] | None:

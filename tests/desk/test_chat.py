@@ -9,19 +9,23 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from desk.app import create_app
 from desk.channels.chat import with_chat
 from desk.channels.console import ConsoleChannel
 from desk.channels.eml import EmlChannel
-from desk.chat.house import STREAMS, ChatHouse
+from desk.chat.house import STREAMS, WISH, ChatHouse
 from desk.chat.identity import Identity, take_key
 from desk.chat.refusals import ChatRefused
 from desk.counter import Counter
@@ -29,11 +33,12 @@ from desk.errors import Rejected, SettingsError
 from desk.settings import ChatSection, load_settings
 from desk.workplace import open_workplace
 from guards.lanes import Lane
-from ledger.chats import Chats, ChatState, Somebody, recipient_of
+from ledger.chats import CONTACTS_A_DAY, Chats, ChatState, Somebody, recipient_of
 from ledger.decisions import Signature
 from ledger.events import Kind
 from ledger.intake import IncomingMessage, Intake
 from ledger.result import read_result
+from ledger.tables import inbox
 
 KEY = "a-key-that-only-the-hosts-servers-know-1234"
 ISSUER = "https://host.example"
@@ -398,13 +403,105 @@ def test_a_backlog_asks_customers_to_come_again_and_streams_have_a_bound(counter
     chat = house.chats.held(page.id, page.secret)
     assert chat is not None
     house.write(chat, "key-00001", "Hello?")
-    with pytest.raises(ChatRefused, match="very many are writing"):
+    with pytest.raises(ChatRefused, match="still being read"):
         house.write(chat, "key-00002", "And again")
+    another, secret = house.start(None, "198.51.100.7")
+    other = house.chats.held(another, secret)
+    assert other is not None
+    with pytest.raises(ChatRefused, match="very many are writing"):
+        house.write(other, "key-00001", "Hello?")
     with house.streaming(page.id):
         house.check_streams(page.id)
         house._streams[page.id] = STREAMS
         with pytest.raises(ChatRefused, match="too many pages"):
             house.check_streams(page.id)
+
+
+def waiting(counter: Counter) -> int:
+    with counter.place.store.read() as conn:
+        return conn.execute(select(func.count()).select_from(inbox).where(inbox.c.state == "waiting")).scalar_one()
+
+
+def test_a_person_is_had_however_much_was_written_before_and_however_much_waits(counter: Counter, page: Page) -> None:
+    house = ChatHouse(counter, ChatSection(backlog=2, messages_a_minute=3))
+    chat = house.chats.held(page.id, page.secret)
+    assert chat is not None
+    for n in range(3):
+        with suppress(ChatRefused):
+            house.write(chat, f"key-0000{n}", "Hello?")
+    with pytest.raises(ChatRefused):
+        house.write(chat, "key-00009", "And again")
+    assert house.write(chat, "person-00001", WISH, asks_person=True).first
+    assert counter.place.history.register(page.id).floor is Lane.HUMAN_OWNED
+    assert not house.write(chat, "person-00001", WISH, asks_person=True).first
+    with pytest.raises(ChatRefused):
+        house.write(chat, "person-00002", WISH, asks_person=True)
+    another, secret = house.start(None, "198.51.100.7")
+    other = house.chats.held(another, secret)
+    assert other is not None
+    with pytest.raises(ChatRefused, match="very many"):
+        house.write(other, "key-00001", "Hello?")
+    assert house.write(other, "person-00001", WISH, asks_person=True).first
+
+
+def test_closing_again_and_again_is_one_closing_until_something_is_written(counter: Counter, page: Page) -> None:
+    page.put("messages", key="key-00001", text="Hello?")
+    assert {page.put("close", key=f"key-1{n:04}").status_code for n in range(20)} == {202}
+    assert waiting(counter) == 2
+    assert page.put("messages", key="key-00002", text="One more").status_code == 202
+    assert page.put("close", key="key-20000").status_code == 202
+    assert waiting(counter) == 4
+    assert [page.put("messages", key=f"key-0000{n}", text="Again").status_code for n in (3, 4)] == [202, 202]
+    assert page.put("close", key="key-30000").status_code == 429
+    assert waiting(counter) == 6
+
+
+def test_a_closing_under_the_key_of_a_message_is_refused_in_words(page: Page) -> None:
+    page.put("messages", key="close-key-0001", text="Hello?")
+    refused = page.put("close", key="key-0001")
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_reused")
+
+
+def test_an_address_is_corrected_a_few_times_a_day_and_then_the_last_one_stands(counter: Counter, page: Page) -> None:
+    page.put("messages", key="key-00001", text="Hello?")
+    given = [page.put("contact", email=f"a{n}@b.example").status_code for n in range(8)]
+    assert given == [202] * CONTACTS_A_DAY + [429] * (8 - CONTACTS_A_DAY)
+    assert page.put("contact", email="a4@b.example").status_code == 202
+    assert counter.place.history.contact(page.id) == "a4@b.example"
+
+
+def test_messages_that_come_at_once_do_not_pass_the_limit_together(counter: Counter, page: Page) -> None:
+    house = ChatHouse(counter, ChatSection(messages_a_minute=3))
+    chat = house.chats.held(page.id, page.secret)
+    assert chat is not None
+    together = Barrier(8)
+
+    def one(n: int) -> bool:
+        together.wait()
+        try:
+            return house.write(chat, f"key-1000{n}", f"Message {n}").first
+        except ChatRefused:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 3
+
+
+def test_one_conversation_and_one_address_fill_only_their_share_of_what_waits(counter: Counter) -> None:
+    house = ChatHouse(counter, ChatSection(backlog=100, messages_a_minute=100, conversations_an_hour=100))
+
+    def filed(address: str) -> int:
+        chat = house.chats.held(*house.start(None, address))
+        assert chat is not None
+        for n in range(9):
+            try:
+                house.write(chat, f"key-0000{n}", "Hello?")
+            except ChatRefused:
+                return n
+        return 9
+
+    assert [filed("198.51.100.7") for _ in range(6)] == [2, 2, 2, 2, 2, 0]
+    assert filed("198.51.100.8") == 2
 
 
 def test_only_named_pages_may_call_from_another_origin(client: TestClient) -> None:
