@@ -100,6 +100,13 @@ class ChatSection(_Part):
     """Waiting events from which on new messages are asked to come again later."""
 
 
+class WebhooksSection(_Part):
+    """Where results may be sent. What receivers' keys are made of is LANEWISE_WEBHOOK_KEY in the environment."""
+
+    inside: tuple[str, ...] = ()
+    """Hosts, or ``host:port``, that are no addresses on the internet and may be told all the same."""
+
+
 class ModelSettings(_Part):
     """Which model is asked, where one is. The key is no setting: it is read from OPENAI_API_KEY alone."""
 
@@ -130,6 +137,7 @@ class _File(_Part):
     chat: ChatSection = ChatSection()
     model: ModelSettings = ModelSettings()
     sign_in: SignInSection = SignInSection()
+    webhooks: WebhooksSection = WebhooksSection()
 
 
 class Settings(_Part):
@@ -157,6 +165,7 @@ class Settings(_Part):
     chat: ChatSection = ChatSection()
     model: ModelSettings
     sign_in: SignInSection = SignInSection()
+    webhooks: WebhooksSection = WebhooksSection()
     smtp: Connection | None = None
     """Where letters are handed in; None for another channel."""
     imap: Connection | None = None
@@ -222,6 +231,7 @@ def load_settings(start: Path, env: Mapping[str, str], *, whole: bool = True) ->
         chat=said.chat,
         model=model,
         sign_in=said.sign_in,
+        webhooks=said.webhooks,
         smtp=_smtp(said.channel, home, found),
         imap=_imap(said.mailbox, home, found),
         mailbox=said.mailbox,

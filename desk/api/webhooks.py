@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
 import threading
-import urllib.error
-import urllib.request
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 
 from desk.api.callers import Caller, Scope, caller
+from desk.api.calling_out import NotOutside, call, check_url
 from desk.api.reading import ticket_json
 from desk.api.shapes import WebhookIn, WebhookOut
 from desk.counter import Counter
-from desk.errors import DecisionRefused, NotAllowed
+from desk.errors import DecisionRefused, DeskError, NotAllowed
 from desk.security import TheCounter
-from ledger.errors import UnknownTicket
+from ledger.errors import LedgerError, UnknownTicket
 from ledger.interface import Interface, News, Webhook
 
 _log = logging.getLogger(__name__)
@@ -34,16 +35,24 @@ KEY_NAME = "LANEWISE_WEBHOOK_KEY"
 """What each receiver's own signing key is made of. Handed in by the environment alone, and taken out of it at the start."""
 LOOK_SECONDS = 1.0
 PATIENCE = 10.0
-"""Seconds for one call."""
+"""Seconds for one call, and for one receiver's turn."""
+AT_ONCE = 8
+"""Receivers that are told at the same time."""
+MOST_OF_A_KEY = 10
+"""Webhooks of one key."""
 
 
 @router.post("/webhooks", status_code=201)
 def add_webhook(given: WebhookIn, request: Request, counter: TheCounter, who: Keeper) -> WebhookOut:
-    """Have results sent to an address: HTTPS, or plain HTTP to this very machine. Its signing secret is told this once."""
-    _checked(given.url)
+    """Have results sent to an address: HTTPS, or plain HTTP to this very machine where the settings allow it. Its signing
+    secret is told this once."""
+    check_url(given.url, counter.place.settings.webhooks.inside)
     secret: str = request.app.state.webhook_key
     check_key(secret)
-    made = Interface(counter.place.store).add_webhook(given.url, who.key.id)
+    interface = Interface(counter.place.store)
+    if len(interface.webhooks(who.key.id)) >= MOST_OF_A_KEY:
+        raise DecisionRefused(f"this key has made {MOST_OF_A_KEY} webhooks; end one of them first")
+    made = interface.add_webhook(given.url, who.key.id)
     return WebhookOut(id=made.id, url=made.url, failures=0, secret=signing_key(secret, made.id))
 
 
@@ -86,7 +95,8 @@ def signature(key: str, moment: int, body: bytes) -> str:
 
 
 class Teller(threading.Thread):
-    """Tells each receiver what it has not confirmed yet, in order, at least once."""
+    """Tells each receiver what it has not confirmed yet, in order, at least once. One that is slow or breaks keeps no
+    other waiting: each is told by a thread of its own, and for a while at a time."""
 
     def __init__(self, counter: Counter, secret: str) -> None:
         """For one counter; it reads the ledger and holds no channel. Receivers' keys are made of ``secret``."""
@@ -94,26 +104,43 @@ class Teller(threading.Thread):
         self._counter, self._secret = counter, secret
         self._interface = Interface(counter.place.store)
         self._over = threading.Event()
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._in_hand: dict[str, Future[None]] = {}
 
     def stop(self) -> None:
-        """Ends it after the call in hand."""
+        """Ends it after the calls in hand."""
         self._over.set()
 
     def run(self) -> None:
         """The thread's own."""
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                for webhook in self._interface.webhooks():
-                    self._tell(webhook)
-            except Exception as error:  # what is not told now is told by a later look, and others are told meanwhile
-                _log.warning("receivers cannot be told just now: %s", type(error).__name__)
+        with ThreadPoolExecutor(AT_ONCE, "lanewise-webhook") as threads:
+            while not self._over.wait(LOOK_SECONDS):
+                try:
+                    self._look(threads)
+                except Exception as error:  # what is not told now is told by a later look
+                    _log.warning("receivers cannot be told just now: %s", type(error).__name__)
+
+    def _look(self, threads: ThreadPoolExecutor) -> None:
+        self._in_hand = {one: told for one, told in self._in_hand.items() if not told.done()}
+        for webhook in self._interface.webhooks():
+            if webhook.id not in self._in_hand:
+                self._in_hand[webhook.id] = threads.submit(self._tell, webhook)
 
     def _tell(self, webhook: Webhook) -> None:
-        key = signing_key(self._secret, webhook.id)
+        """Whatever a receiver does to the call counts as its failure, and is nobody else's."""
+        try:
+            self._tell_in_turn(webhook)
+        except (LedgerError, DeskError) as error:
+            _log.warning("receiver %s cannot be told just now: %s", webhook.id, type(error).__name__)
+        except Exception as error:
+            _log.warning("receiver %s broke its telling: %s", webhook.id, type(error).__name__)
+            with suppress(LedgerError):
+                self._interface.failed(webhook.id)
+
+    def _tell_in_turn(self, webhook: Webhook) -> None:
+        key, until = signing_key(self._secret, webhook.id), time.monotonic() + PATIENCE
         for news in self._interface.news(webhook):
-            if self._over.is_set():
-                return
+            if self._over.is_set() or time.monotonic() > until:
+                return  # the next look goes on, after the others' turn
             if not self._taken(webhook, key, news):
                 self._interface.failed(webhook.id)
                 return
@@ -128,12 +155,10 @@ class Teller(threading.Thread):
             "Lanewise-Event": str(news.seq),
             "Lanewise-Signature": signature(key, moment, body),
         }
-        # The address was checked when it was made: HTTPS, or HTTP to this machine.
-        request = urllib.request.Request(webhook.url, body, headers, method="POST")
+        inside = self._counter.place.settings.webhooks.inside
         try:
-            with self._opener.open(request, timeout=PATIENCE) as answer:
-                return 200 <= int(answer.status) < 300
-        except (urllib.error.URLError, OSError, ValueError) as error:
+            return 200 <= call(webhook.url, body, headers, inside=inside, seconds=PATIENCE) < 300
+        except (OSError, HTTPException, NotOutside, ValueError) as error:
             _log.warning("receiver %s did not take event %s: %s", webhook.id, news.seq, type(error).__name__)
             return False
 
@@ -149,32 +174,3 @@ class Teller(threading.Thread):
             "ticket": news.ticket,
             "result": result,
         }
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A receiver that sends us elsewhere has not taken it."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _checked(url: str) -> None:
-    """DecisionRefused for an address that results must not be sent to."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise DecisionRefused(f"{url[:80]!r} is no address: {error}") from None
-    if parts.username or parts.password:
-        raise DecisionRefused("an address with a name or password in it would be stored: leave them out")
-    if parts.fragment or not url.isascii() or any(c.isspace() or ord(c) < 32 for c in url):
-        raise DecisionRefused(f"{url[:80]!r} is no plain address")
-    if not (parts.scheme == "https" and host) and not (parts.scheme == "http" and _is_here(host)):
-        raise DecisionRefused("results go to https:// addresses, or to http:// on this very machine")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -74,6 +74,7 @@ class Calls:
 @contextmanager
 def served(folder: Path) -> Iterator[Calls]:
     """The whole counter, served."""
+    (folder / "lanewise.toml").write_text('[webhooks]\ninside = ["127.0.0.1"]\n')
     place = open_workplace(load_settings(folder, {}), {})
     counter = Counter(place)
     channel = EmlChannel(folder / "letters", "support@lanewise.example")
