@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from desk.app import create_app
 from desk.channels import Channel
@@ -49,16 +50,7 @@ def serve(
         tell("Nobody may work at the desk yet: make a user with `lanewise user add NAME --role lead`.")
     if channel is None:
         tell("No post room in this process: letters wait for `lanewise post --watch`.")
-    config = uvicorn.Config(
-        create_app(counter, lambda: channel, secrets),
-        host=host,
-        port=port,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=75,  # longer than browsers and proxies hold a line that is idle: they close it, and never mid-call
-        timeout_graceful_shutdown=10,
-    )
-    server = _Server(config, counter)
+    server = _Server(_config(create_app(counter, lambda: channel, secrets), host, port), counter)
     try:
         server.run()
     finally:
@@ -68,11 +60,29 @@ def serve(
     return 0 if server.started else 1
 
 
+def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        log_config=None,  # its own way of telling prints an error's words and all that led to it
+        server_header=False,
+        timeout_keep_alive=75,  # longer than browsers and proxies hold a line that is idle: they close it, and never mid-call
+        timeout_graceful_shutdown=10,
+    )
+
+
 class _Plain(logging.Formatter):
     """One line a trouble, with the error's name and not its words: they may quote a customer or a provider."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The first line: what an event loop adds below it quotes the error."""
+        record.message = record.message.strip().partition("\n")[0]
+        return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:
         """The error's name, and where it was raised."""
@@ -82,10 +92,11 @@ class _Plain(logging.Formatter):
 
 
 def _tell_of_trouble() -> None:
-    """Sends what our own parts warn of to standard error; without it a thread's trouble would be seen by nobody."""
+    """Sends what our own parts and the server's warn of to standard error; without it a thread's trouble would be seen by
+    nobody."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Plain())
-    for name in ("desk", "agent", "ledger", "lanewise"):
+    for name in ("desk", "agent", "ledger", "lanewise", "uvicorn", "asyncio"):
         ours = logging.getLogger(name)
         if not any(isinstance(h.formatter, _Plain) for h in ours.handlers):
             ours.addHandler(handler)

@@ -192,10 +192,11 @@ def _migrate(conn: Connection, store: Store) -> None:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, isolation_level="SERIALIZABLE")
+        return create_engine(url, isolation_level="SERIALIZABLE", hide_parameters=True)
     # The driver's own habit of beginning late is switched off: a SELECT would run outside the transaction.
     # Nothing is left to undo when a connection goes back: each of our transactions ends where its block ends.
-    engine = create_engine(url, connect_args={"isolation_level": None}, pool_reset_on_return=None)
+    # Parameters are a customer's words: an error that quotes its statement goes to the log without them.
+    engine = create_engine(url, connect_args={"isolation_level": None}, pool_reset_on_return=None, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: sqlite3.Connection, _record: Any) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from desk_house import Clock
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from desk.accounts.people import ALLOWED, May, Person, Role
@@ -23,7 +24,7 @@ from desk.channels.eml import EmlChannel
 from desk.counter import Counter
 from desk.errors import NotAllowed
 from desk.security import COOKIE, actor
-from desk.serving import _tell_of_trouble
+from desk.serving import _config, _tell_of_trouble
 from desk.settings import load_settings
 from desk.worker import Worker
 from desk.workplace import open_workplace
@@ -211,10 +212,34 @@ def test_trouble_of_a_part_is_told_on_the_terminal_without_its_words(capsys: pyt
             logging.getLogger("desk.worker").exception("ticket %r broke off", "T-1")
         said = capsys.readouterr().err
     finally:
-        for name in ("desk", "agent", "ledger", "lanewise"):
-            logging.getLogger(name).handlers.clear()
+        untold()
     assert "ticket 'T-1' broke off" in said and "ValueError" in said
     assert "secret words" not in said
+
+
+def untold() -> None:
+    for name in ("desk", "agent", "ledger", "lanewise", "uvicorn", "asyncio"):
+        logging.getLogger(name).handlers.clear()
+
+
+def test_trouble_of_the_server_itself_is_told_without_a_customers_words(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _tell_of_trouble()
+    config = _config(create_app(counter), "127.0.0.1", 0)
+    config.load()
+    try:
+        try:
+            with counter.place.store.write() as conn:
+                conn.execute(text("INSERT INTO nowhere VALUES (:words)"), {"words": "my card is 4111"})
+        except StoreBroken:
+            logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+            logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: <my card is 4111>")
+        said = capsys.readouterr().err
+    finally:
+        untold()
+    assert "Exception in ASGI application" in said and "StoreBroken at " in said and "never retrieved" in said
+    assert "4111" not in said and "INSERT" not in said
 
 
 def test_a_form_of_another_site_signs_nobody_in(counter: Counter) -> None:

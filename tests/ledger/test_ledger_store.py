@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import traceback
 from datetime import datetime
 from pathlib import Path
 
@@ -139,6 +140,13 @@ def test_a_locked_database_is_busy_and_not_broken(scene: Scene, monkeypatch: pyt
     with scene.store.write(), pytest.raises(StoreBusy), impatient.write():
         pass
     impatient.close()
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_to_be_written(scene: Scene) -> None:
+    with pytest.raises(StoreBroken) as found, scene.store.write() as conn:
+        conn.execute(text("INSERT INTO nowhere VALUES (:words)"), {"words": f"my card is {4000 + 111}"})
+    said = "".join(traceback.format_exception(found.value))
+    assert "nowhere" in said and "4111" not in said
 
 
 def test_the_clock_must_know_its_time_zone(tmp_path: Path) -> None:
