@@ -126,6 +126,8 @@ class SignInSection(_Part):
     """What stands on the button: Sign in with …"""
     passwords: bool = True
     """False where nobody may sign in by a password of ours any more."""
+    trust_unsaid: bool = False
+    """True for a provider that never says ``email_verified`` and lets nobody choose their own address."""
 
 
 class _File(_Part):

@@ -28,6 +28,7 @@ class Provider:
     def __init__(self, section: SignInSection, secret: str) -> None:
         """Nothing is asked of the provider before somebody signs in."""
         self.label = section.label
+        self._where_it_says_nothing = section.trust_unsaid
         self.issuer = (section.issuer or "").rstrip("/")
         self.cookie_key = hmac.new(secret.encode(), b"lanewise sign-in cookie", hashlib.sha256).hexdigest()
         """What the short cookie of a sign-in under way is signed with; the same in every process that serves."""
@@ -61,8 +62,8 @@ class Provider:
         email = claims.get("email")
         if str(claims.get("iss", "")).rstrip("/") != self.issuer or not isinstance(email, str) or not email:
             raise NotAllowed("the provider did not say who you are")
-        if claims.get("email_verified") is False:
-            raise NotAllowed("the provider has not verified your address")
+        if claims.get("email_verified", self._where_it_says_nothing) is not True:
+            raise NotAllowed("the provider does not say that it has verified your address")
         return email
 
 

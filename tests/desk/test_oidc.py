@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +23,8 @@ from desk.settings import FILE_NAME, SignInSection, load_settings
 from desk.workplace import open_workplace
 
 PASSWORD = "a-long-password-1"
+ODD: tuple[Any, ...] = (None, 0, 1, "false", "true", "", [])
+"""What a provider may say in place of a plain true."""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,11 @@ def issuer() -> Iterator[str]:
         User(sub="hazel", claims={"email": "Hazel@desk.example", "email_verified": True}),
         User(sub="ruben", claims={"email": "ruben@desk.example", "email_verified": False}),
         User(sub="otto", claims={"email": "otto@elsewhere.example", "email_verified": True}),
+        *(
+            User(sub=f"odd-{n}", claims={"email": "hazel@desk.example", "email_verified": odd})
+            for n, odd in enumerate(ODD)
+        ),
+        User(sub="unsaid", claims={"email": "hazel@desk.example"}),
     ]
     with run_server_in_thread(user_claims=people) as server:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -70,11 +78,34 @@ def test_who_the_provider_knows_and_we_know_is_signed_in(client: TestClient) -> 
     assert session.user.name == "hazel"
 
 
-@pytest.mark.parametrize(("sub", "told"), [("ruben", "not verified your address"), ("otto", "nobody with the address")])
+@pytest.mark.parametrize(
+    ("sub", "told"),
+    [
+        ("ruben", "not say that it has verified"),
+        ("unsaid", "not say that it has verified"),
+        *((f"odd-{n}", "not say that it has verified") for n in range(len(ODD))),
+        ("otto", "nobody with the address"),
+    ],
+)
 def test_who_is_not_vouched_for_or_not_known_here_is_not(client: TestClient, sub: str, told: str) -> None:
     done = go(client, sub)
     assert done.status_code == 403 and told in done.text
     assert COOKIE not in client.cookies
+
+
+def test_a_provider_that_never_says_so_is_trusted_only_by_a_setting_and_only_where_it_says_nothing(
+    tmp_path: Path, issuer: str
+) -> None:
+    said = f'[sign_in]\nissuer = "{issuer}"\ntrust_unsaid = true\n'
+    (tmp_path / FILE_NAME).write_text(said, encoding="utf-8")
+    place = open_workplace(load_settings(tmp_path, {}), {})
+    counter = Counter(place)
+    counter.accounts.add("hazel", "hazel@desk.example", hashed(PASSWORD), [Role.AGENT])
+    app = create_app(counter, secrets={ENV_NAME: "a-made-up-client-secret"})
+    with TestClient(app, base_url="http://localhost:8080", follow_redirects=False) as client:
+        assert [go(client, f"odd-{n}").status_code for n in range(len(ODD))] == [403] * len(ODD)
+        assert go(client, "unsaid").status_code == 303
+    place.store.close()
 
 
 def test_an_answer_that_nobody_asked_for_signs_nobody_in(client: TestClient) -> None:
