@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from joserfc import jwt
@@ -89,11 +91,53 @@ def _read_key(key: str) -> tuple[OctKey | OKPKey, list[str]]:
             return OKPKey.import_key(key), ["EdDSA", "Ed25519"]
         except (JoseError, ValueError, TypeError) as error:
             raise SettingsError(f"{ENV_NAME} holds no Ed25519 public key as PEM: {error}.") from error
-    if len(key.encode()) < SHORTEST_KEY:
+    if _looks_public(key):
+        raise SettingsError(
+            f"{ENV_NAME} looks like a key of a pair, which others may know, and would be taken as a secret. Set an Ed25519 public "
+            "key as PEM with its line ends as they are, or a secret made by `openssl rand -hex 32`."
+        )
+    if len(key.encode(errors="surrogatepass")) < SHORTEST_KEY:
         raise SettingsError(
             f"{ENV_NAME} is shorter than {SHORTEST_KEY} characters. Make one by `openssl rand -hex 32`."
         )
-    return OctKey.import_key(key), ["HS256"]
+    try:
+        return OctKey.import_key(key), ["HS256"]
+    except (JoseError, ValueError, TypeError) as error:
+        raise SettingsError(f"{ENV_NAME} holds no secret that can be used: {type(error).__name__}.") from error
+
+
+def _looks_public(key: str) -> bool:
+    """True for the shapes that keys of a pair are handed on in: JWK, PEM that an environment file bent, OpenSSH, DER."""
+    bare = key.strip().strip("\"'").strip()
+    if (
+        bare.startswith(("{", "[", "ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"))
+        or "-----BEGIN" in bare
+        or "-----END" in bare
+    ):
+        return True
+    joined = "".join(bare.replace("\\n", "").split())
+    with suppress(ValueError):
+        if _is_der(bytes.fromhex(joined)):
+            return True
+    with suppress(ValueError):
+        plain = joined.encode("ascii").translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
+        found = base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+        return _is_der(found) or _is_ssh(found)
+    return False
+
+
+def _is_der(raw: bytes) -> bool:
+    """True for one whole ASN.1 sequence, as which every key of a pair is written."""
+    if len(raw) < 4 or raw[0] != 0x30:
+        return False
+    if raw[1] < 0x80:
+        return len(raw) == 2 + raw[1]
+    size = raw[1] & 0x7F
+    return 1 <= size <= 3 and len(raw) == 2 + size + int.from_bytes(raw[2 : 2 + size], "big")
+
+
+def _is_ssh(raw: bytes) -> bool:
+    return raw[4:].startswith((b"ssh-", b"ecdsa-", b"sk-"))
 
 
 def _registry(algorithms: list[str]) -> JWSRegistry:

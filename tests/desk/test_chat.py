@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, OKPKey
+from joserfc.jwk import OctKey, OKPKey, RSAKey
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
@@ -377,6 +377,40 @@ def test_a_public_key_reads_its_own_signatures_and_is_no_shared_secret() -> None
 def test_a_key_that_cannot_be_used_is_told_before_anything_is_served(key: str, issuer: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         Identity(key, issuer, "lanewise-chat", 10)
+
+
+_PEM = ED.as_pem(private=False).decode().strip()
+_DER = base64.b64decode("".join(_PEM.splitlines()[1:-1]))
+_RSA = RSAKey.generate_key(2048).as_pem(private=False).decode().strip()
+_SSH = b"\0\0\0\x0bssh-ed25519\0\0\0 " + _DER[-32:]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        json.dumps(ED.as_dict(private=False)),
+        f"'{json.dumps(ED.as_dict(private=False))}'",
+        f'"{_PEM}"',
+        _PEM.replace("\n", "\\n"),
+        "".join(_PEM.splitlines()[1:-1]),
+        "".join(_PEM.splitlines()[1:-1]).replace("+", "-").replace("/", "_").rstrip("="),
+        _DER.hex(),
+        "".join(_RSA.splitlines()[1:-1]),
+        "\\n".join(_RSA.splitlines()[1:-1]),
+        "ssh-ed25519 " + base64.b64encode(_SSH).decode(),
+        base64.b64encode(_SSH).decode(),
+    ],
+)
+def test_a_public_key_in_any_shape_but_pem_is_no_shared_secret(key: str) -> None:
+    with pytest.raises(SettingsError, match="key of a pair|no Ed25519 public key"):
+        Identity(key, ISSUER, "lanewise-chat", 10)
+
+
+def test_secrets_as_they_are_made_are_taken() -> None:
+    for n in range(200):
+        made = hashlib.sha512(str(n).encode()).digest()
+        for key in (made.hex(), base64.b64encode(made).decode(), base64.urlsafe_b64encode(made[:32]).decode(), KEY):
+            Identity(key, ISSUER, "lanewise-chat", 10)
 
 
 def test_without_a_key_nobody_is_vouched_for_and_the_key_leaves_the_environment(counter: Counter) -> None:
