@@ -15,24 +15,12 @@ from desk.counter import Counter
 from desk.errors import ChangedSince, DecisionRefused, NotAllowed
 from desk.operator_acts import Asked, approve_opened, do
 from desk.operator_inbox import Filter, OperatorInbox, Tab
-from desk.pages.desk_routes import ticket_values
+from desk.pages.desk_routes import form_of, ticket_values
 from desk.pages.templates import page
 from desk.security import TheCounter, actor
 from ledger.errors import Busy
 
 router = APIRouter(include_in_schema=False)
-
-FIELD_LIMIT = 100_000
-"""Most characters of one field; a longer one is refused."""
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The form's plain fields. DecisionRefused for one that is too long."""
-    found = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    if any(len(value) > FIELD_LIMIT for value in found.values()):
-        raise DecisionRefused(f"a field has more than {FIELD_LIMIT} characters. Nothing was done.")
-    return found
-
 
 Works = Annotated[Person, Depends(actor(May.WORK))]
 Form = Annotated[dict[str, str], Depends(form_of)]

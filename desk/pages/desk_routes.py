@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -32,6 +33,8 @@ router = APIRouter(include_in_schema=False)
 
 PING_SECONDS = 20.0
 """Between two signs of life of a stream where nothing happens."""
+FIELD_LIMIT = 100_000
+"""Most characters of one field; a longer one is refused."""
 LEAST_SECONDS = 0.4
 """Between two pieces of news, so that a busy desk is not asked for its queue at every single event."""
 _QUIET = frozenset(
@@ -42,6 +45,14 @@ _QUIET = frozenset(
 
 Asks = Annotated[SignedIn, Depends(signed_in)]
 Reads = Annotated[Person, Depends(reader())]
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The form's plain fields. DecisionRefused for one that is too long."""
+    found = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    if any(len(value) > FIELD_LIMIT for value in found.values()):
+        raise DecisionRefused(f"a field has more than {FIELD_LIMIT} characters. Nothing was done.")
+    return found
 
 
 @router.get("/")
@@ -140,8 +151,8 @@ def ticket_values(
 @router.post("/desk/foresee")
 async def foresee(request: Request, counter: TheCounter, asks: Annotated[SignedIn, Depends(acting)]) -> Response:
     """What would follow if the text in the composer were approved; it decides nothing."""
-    form = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
     asks.person.check(May.READ)
+    form = await form_of(request)
     return await run_in_threadpool(_foreseen, request, counter, asks.person, form)
 
 
@@ -188,13 +199,17 @@ async def _news(counter: Counter, token: str) -> AsyncIterator[str]:
     mark = await run_in_threadpool(_newest, counter)
     yield _event([])  # a page that comes back looks at everything anew
     async with counter.watch.on(EVERY_TICKET) as happened:
+        due = time.monotonic() + PING_SECONDS
         while not counter.watch.over:
-            try:
-                await asyncio.wait_for(happened.wait(), PING_SECONDS)
-            except TimeoutError:
+            # By the clock, and not only where nothing happens: a busy desk must not outlive a session.
+            if time.monotonic() >= due:
                 if await run_in_threadpool(counter.accounts.session, token) is None:
                     return
+                due = time.monotonic() + PING_SECONDS
                 yield ": here\n\n"
+            try:
+                await asyncio.wait_for(happened.wait(), max(0.01, due - time.monotonic()))
+            except TimeoutError:
                 continue
             happened.clear()
             touched, mark = await run_in_threadpool(_touched, counter, mark)

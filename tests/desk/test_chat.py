@@ -402,7 +402,7 @@ _SSH = b"\0\0\0\x0bssh-ed25519\0\0\0 " + _DER[-32:]
     ],
 )
 def test_a_public_key_in_any_shape_but_pem_is_no_shared_secret(key: str) -> None:
-    with pytest.raises(SettingsError, match="key of a pair|no Ed25519 public key"):
+    with pytest.raises(SettingsError, match=r"key of a pair|no Ed25519 public key"):
         Identity(key, ISSUER, "lanewise-chat", 10)
 
 
