@@ -317,9 +317,13 @@ def _decide_action(asked: Asked) -> str:
     return f"The action is decided: {result.value.replace('_', ' ')}. The customer is not told by this."
 
 
+_DIGITS = 19
+"""Fewer digits than this fit into a number of the ledger."""
+
+
 def _opening(asked: Asked) -> int | None:
     said = asked.form.get("opening", "")
-    return int(said) if said.isascii() and said.isdigit() else None
+    return int(said) if said.isascii() and said.isdigit() and len(said) < _DIGITS else None
 
 
 ACTS: Mapping[str, tuple[May, Act]] = {

@@ -134,6 +134,10 @@ def people_of(company: Path | None) -> People:
     )
 
 
+YEARS = range(1970, 3000)
+"""Years that every calendar and database we use can count in, a day more and every time zone included."""
+
+
 def _period(records: Records, asked: Asked) -> Period:
     return Period(records.store.now(), _day(asked.since, "--since"), _day(asked.until, "--until"))
 
@@ -142,9 +146,12 @@ def _day(said: str, option: str) -> date | None:
     if not said:
         return None
     try:
-        return date.fromisoformat(said)
+        day = date.fromisoformat(said)
     except ValueError as error:
         raise DeskError(f"{option} {said[:40]!r} is no day. Write it as 2026-03-10.") from error
+    if day.year not in YEARS:
+        raise DeskError(f"{option} {said[:40]!r} is no day of a year from {YEARS[0]} to {YEARS[-1]}.")
+    return day
 
 
 def _dimension(said: str) -> Dimension | None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from ledger.intake import Earlier, IncomingMessage
 
 Words = Annotated[str, Field(max_length=200_000)]
 Line = Annotated[str, Field(max_length=1_000)]
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _countable(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 3000:
+        raise ValueError("must be of a year from 1970 to 2999")
+    return moment
+
+
+Instant = Annotated[datetime, AfterValidator(_countable)]
 
 
 class Shape(BaseModel):
@@ -49,7 +58,8 @@ class MessageIn(Shape):
     """Where a reply goes; the first message's counts for the whole ticket."""
     attachments: Annotated[list[Line], Field(max_length=50)] = []
     """Their names; nobody here reads them."""
-    received_at: datetime | None = None
+    received_at: Instant | None = None
+    """From the year 1970 to 2999."""
     account_context: JsonValue = None
     earlier: Annotated[list[EarlierTurn], Field(max_length=500)] = []
 

@@ -11,16 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from desk.accounts.people import Role
+from desk.accounts.people import Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
+from desk.errors import DeskError
+from desk.operator_acts import Asked, do
 from desk.pages import desk_routes
 from desk.security import COOKIE, CSRF_HEADER
 from desk.settings import load_settings
 from desk.watching import EVERY_TICKET
 from desk.wording_shown import word_diff
 from desk.workplace import open_workplace
+from ledger.errors import LedgerError
+from ledger.intake import IncomingMessage, Intake
 
 
 @pytest.fixture
@@ -98,3 +102,27 @@ def test_an_ordinary_letter_of_a_thousand_words_is_compared_word_by_word() -> No
     changed = [*words]
     changed[100], changed[500] = "first", "second"
     assert len([p for p in word_diff(" ".join(words), " ".join(changed)).parts if p.kind == "added"]) == 2
+
+
+@pytest.mark.parametrize(
+    "period", ["since=0001-01-01&until=9999-12-31", "until=9999-12-31", "since=0001-01-01", "since=1969-12-31"]
+)
+@pytest.mark.parametrize("path", ["/desk/scorecard", "/desk/scorecard.csv", "/desk/scorecard.json"])
+def test_a_period_beyond_what_calendars_count_is_refused_in_words(counter: Counter, path: str, period: str) -> None:
+    counter.accounts.add("Lena", "", None, [Role.LEAD])
+    client = TestClient(create_app(counter))
+    client.cookies.set(COOKIE, start_session(counter.accounts, "Lena"))
+    refused = client.get(f"{path}?{period}")
+    assert refused.status_code == 422 and "1970" in refused.text
+    assert client.get(f"{path}?since=2026-01-01&until=2999-12-31").status_code == 200
+
+
+@pytest.mark.parametrize("opening", ["9" * 5_000, "9" * 25, "9" * 19, "²", "-1"])
+def test_a_number_that_no_ledger_holds_is_none(counter: Counter, opening: str) -> None:
+    place = counter.place
+    message = IncomingMessage("T-1", "m-1", "email", "", "a@b.example", "", False, None, "a@b.example", "Hello")
+    Intake(place.store).receive(message)
+    lead = Person("Lena", frozenset({Role.LEAD}), frozenset())
+    asked = Asked(place, lead, "T-1", {"result": "declined", "opening": opening, "reason": "r", "key": "k-1"})
+    with pytest.raises((DeskError, LedgerError)):
+        do(asked, "decide-action")

@@ -171,6 +171,14 @@ def test_an_open_review_is_asked_and_answered_in_the_inbox_shape(calls: Calls) -
     assert "decided already" in calls.post(path, {**signed, **other, "key": "i-2"}, 409)["error"]
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "1969-12-31T00:00:00Z"])
+def test_a_moment_beyond_what_calendars_count_is_told_as_a_misspelt_field(calls: Calls, at: str) -> None:
+    calls.show_key(WRITE, READ)
+    told = calls.post("/tickets", {**ticket("A-99", "Hello"), "received_at": at}, 422)
+    assert "received_at" in told["error"]
+    assert calls.client.get("/v1/tickets/A-99", headers=calls.headers).status_code == 404
+
+
 class Receiver:
     """A real HTTP server that keeps what it is sent, and answers as it is told."""
 
