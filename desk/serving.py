@@ -18,6 +18,7 @@ from desk.counter import Counter
 from desk.mailbox.password import MailboxPassword
 from desk.mailbox.room import MailRoom
 from desk.workplace import Workplace
+from ledger.store import open_to_others
 
 Tell = Callable[[str], None]
 
@@ -48,6 +49,9 @@ def serve(
         tell(f"Try the chat as a customer of the made-up company: http://{host}:{port}/try")
     if not counter.accounts.all():
         tell("Nobody may work at the desk yet: make a user with `lanewise user add NAME --role lead`.")
+    file = place.settings.ledger_file
+    if file is not None and (loose := open_to_others(file)) is not None:
+        tell(f"Warning: {loose}.")
     if channel is None:
         tell("No post room in this process: letters wait for `lanewise post --watch`.")
     server = _Server(_config(create_app(counter, lambda: channel, secrets), host, port), counter)

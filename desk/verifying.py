@@ -10,6 +10,7 @@ from desk.decisions import signed
 from desk.records import Records
 from ledger.chain import Fault, Finding
 from ledger.errors import CannotCheck, CannotSeal
+from ledger.store import open_to_others
 from ledger.takeover import take_over as seal_as_it_stands
 from ledger.verification import Noted, Verdict
 from ledger.verification import verify as check
@@ -48,6 +49,9 @@ def verify(records: Records, anchor: str | None, take_over: bool, by: str, reaso
     noted = Noted.read(anchor) if anchor is not None else None
     sign = signed(by, reason, f"cli-{uuid.uuid4().hex}") if take_over else None
     if (loose := records.store.keyring.open_to_others()) is not None:
+        warn(loose)
+    file = records.settings.ledger_file
+    if file is not None and (loose := open_to_others(file)) is not None:
         warn(loose)
     try:
         code = _told(check(records.store, noted), tell)

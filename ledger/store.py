@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -135,6 +137,7 @@ def open_store(
     """
     place = str(url) if "://" in str(url) else f"sqlite:///{url}"
     try:
+        _make_for_owner_alone(file_of(place))
         engine = _engine(place)
         keyring = _keyring(place, key_file, anchor_file)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -150,6 +153,38 @@ def open_store(
         store.close()
         raise
     return store
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite store; None for one in memory, and for a database of another kind. ArgumentError."""
+    parts = make_url(url)
+    name = parts.database or ""
+    if parts.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def open_to_others(file: Path) -> str | None:
+    """A warning where others than the owner may read the ledger's file, or those that SQLite keeps beside it."""
+    beside = (file.with_name(file.name + end) for end in ("", "-wal", "-shm"))
+    loose = [f"{one.name} (mode {mode:o})" for one in beside if one.exists() and (mode := _mode(one)) & 0o077]
+    if not loose:
+        return None
+    names = " ".join(one.partition(" ")[0] for one in loose)
+    return f"the ledger in {file.parent} can be read by others: {', '.join(loose)}. Run chmod 600 {names} there"
+
+
+def _mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def _make_for_owner_alone(file: Path | None) -> None:
+    """A new file that only its owner reads; what SQLite puts beside it gets the same mode. One that is there stays as it
+    is."""
+    # What cannot be made here is named by the database itself.
+    with suppress(OSError):
+        if file is not None:
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def stored_revision(conn: Connection) -> str | None:

@@ -112,6 +112,16 @@ def test_a_key_that_others_can_read_is_warned_of(desk: Any) -> None:
     assert "chmod 600" in told.stderr
 
 
+def test_a_ledger_that_others_can_read_is_left_as_it_is_and_warned_of(desk: Any) -> None:
+    file = KEY.with_name("ledger.sqlite3")
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    told = desk("verify")
+    assert told.exit_code == 0
+    assert "ledger.sqlite3 (mode 644)" in told.stderr and "chmod 600 ledger.sqlite3" in told.stderr
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
 def test_a_restored_backup_is_found_refused_and_taken_over(desk: Any, tmp_path: Path) -> None:
     backup(tmp_path / "backup")
     noted = printed_anchor(desk("verify").stdout)

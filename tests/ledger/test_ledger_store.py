@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -65,6 +67,29 @@ def test_many_may_open_a_new_store_at_once(tmp_path: Path) -> None:
     )
     started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
     assert [(p.wait(), p.communicate()[1]) for p in started] == [(0, b"")] * 3
+
+
+def test_a_new_ledger_and_what_sqlite_puts_beside_it_are_read_by_their_owner_alone(tmp_path: Path) -> None:
+    file, before = tmp_path / "ledger.sqlite3", os.umask(0o022)
+    try:
+        made = open_store(file)
+        with made.write() as conn:
+            conn.execute(text("CREATE TABLE more (n INTEGER)"))
+        found = {f.name: stat.S_IMODE(f.stat().st_mode) for f in tmp_path.glob("ledger.sqlite3*")}
+        made.close()
+    finally:
+        os.umask(before)
+    assert found == dict.fromkeys(("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm"), 0o600)
+    assert store.open_to_others(file) is None
+
+
+def test_a_ledger_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    open_store(file).close()
+    file.chmod(0o640)
+    open_store(file).close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert "ledger.sqlite3 (mode 640)" in str(store.open_to_others(file))
 
 
 def test_a_place_that_is_no_database_is_named(tmp_path: Path) -> None:
