@@ -8,7 +8,7 @@
 
   // ── what was typed ───────────────────────────────────────────────────────────────────────────────────────
   const kept = {
-    key: (ticket) => "lanewise-text " + ticket,
+    key: (ticket) => "lanewise-text " + ($(".bar .who") || {}).textContent + " " + ticket, // another person's is not shown
     save() {
       const box = $("#text"), pane = $(".conversation[data-ticket]");
       if (!box || !pane) return;
@@ -28,9 +28,13 @@
       const pane = $(".conversation[data-ticket]");
       if (pane) sessionStorage.removeItem(kept.key(pane.dataset.ticket));
     },
+    forgetAll() {
+      for (const name of Object.keys(sessionStorage)) if (name.startsWith("lanewise-text ")) sessionStorage.removeItem(name);
+    },
     typed() { const box = $("#text"); return Boolean(box && box.value !== box.defaultValue); },
   };
   document.addEventListener("input", (event) => { if (event.target.id === "text") kept.save(); });
+  document.addEventListener("submit", (event) => { if (event.target.getAttribute("action") === "/sign-out") kept.forgetAll(); });
 
   const busy = () => Boolean(kept.typed() || $("dialog[open]") || document.activeElement.id === "text" || state.acting);
   function tell(words, kind) {

@@ -10,7 +10,9 @@ from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, finish
 from playwright.sync_api import Browser, expect
 
 from desk import operator_inbox
+from desk.accounts.signing_in import start_session
 from desk.channels.eml import words_of
+from desk.security import COOKIE
 from guards.lanes import Lane
 from ledger.decisions import Signature
 from ledger.events import Kind
@@ -86,6 +88,27 @@ def test_a_lane_that_rises_while_an_agent_edits_is_told_at_once_and_the_text_is_
         expect(page.locator(".standing .lane")).to_have_text("3", timeout=SLOW)
         assert page.locator("#text").input_value().endswith("My own last line."), "the text outlives the fresh look"
     assert not any("My own last line" in words for words in sent(desk))
+
+
+def test_what_was_typed_is_gone_from_the_browser_with_the_sign_out_and_is_shown_to_nobody_else(
+    desk: ServedDesk, browser: Browser
+) -> None:
+    desk.asked("T-9", DISCOUNT, subject="A discount?", **WRITER)
+    with browser.new_context() as context:
+        page = desk.signed_in(context, "Marek")
+        open_desk(page, desk, "T-9")
+        page.locator("#text").fill("Only Marek reads this.")
+        open_desk(page, desk, "T-9")
+        assert page.locator("#text").input_value() == "Only Marek reads this.", "a reload keeps it"
+        mine = context.cookies()
+        context.add_cookies([{"name": COOKIE, "value": start_session(desk.counter.accounts, "Oona"), "url": desk.url}])
+        open_desk(page, desk, "T-9")
+        assert "Only Marek" not in page.locator("#text").input_value()
+        context.add_cookies([{"name": c["name"], "value": c["value"], "url": desk.url} for c in mine])
+        open_desk(page, desk, "T-9")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        assert "Only Marek" not in page.evaluate("JSON.stringify(sessionStorage)")
 
 
 def test_two_agents_on_one_ticket_know_of_each_other_and_one_answers(desk: ServedDesk, browser: Browser) -> None:
