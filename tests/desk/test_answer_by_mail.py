@@ -27,6 +27,7 @@ from desk.foreseeing import what_follows
 from desk.mailbox.arriving import arrived
 from desk.mailbox.senders import Sender
 from desk.mailbox.threads import Threads
+from desk.posting import sweep
 from desk.settings import load_settings
 from desk.ways_out import whom
 from desk.workplace import Workplace, open_workplace
@@ -185,6 +186,21 @@ def test_who_closed_the_page_a_moment_ago_is_waited_for(scene: ChatScene, back: 
         scene.clock.move(seconds=AWAY_FOR.total_seconds())
     assert [d.state.value for d in scene.posts()] == ["sent"]
     assert (len(scene.mails), [line.mailed for line in scene.lines]) == ((0, [False]) if back else (1, [True]))
+
+
+def test_one_sweep_says_that_a_letter_waits_for_who_may_come_back(scene: ChatScene) -> None:
+    channel, told = EmlChannel(scene.folder, "support@lanewise.example"), list[str]()
+    scene.begin()
+    scene.chats.leave_contact(scene.id, LEFT)
+    sweep(scene.place, channel, told.append)  # the message is worked on, and its notice leaves to the chat
+    assert told[-1].endswith("to the chat: it left")
+    scene.answered()
+    scene.chats.left(scene.id)
+    sweep(scene.place, channel, told.append)
+    assert told[-1] == "Waiting a minute or two, since the customer has just left the chat: 1 letter."
+    scene.clock.move(seconds=AWAY_FOR.total_seconds())
+    sweep(scene.place, channel, told.append)
+    assert told[-1] == f"sent     approved for ticket {scene.id}, to {LEFT} (they had left the chat): it left"
 
 
 def test_a_process_that_was_killed_keeps_nobody_in_the_chat(scene: ChatScene) -> None:
