@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +17,10 @@ from ledger.events import Entry, Kind, Record, append, by_key, not_before, own_k
 from ledger.moment import ReleaseView
 from ledger.store import Store
 from ledger.tables import openings
-from ledger.words import keepable
+from ledger.words import keepable, outsiders_error
 
 ACTOR = "change room"
 """The actor of everything that is written here."""
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
-# A system's error often names the customer's address, and a head outlives erasure.
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +166,7 @@ class ChangeLedger:
             "action": held.action,
             "digest": held.arguments.digest,
             "approved_by": held.by,
-            "error": _ADDRESS.sub("<address>", keepable(error))[:200],
+            "error": outsiders_error(error),
         }
         entry = Entry(kind, _step_key(held.key, step), head)
         return append(conn, held.ticket, entry, at=now, actor=ACTOR, body=held.arguments)

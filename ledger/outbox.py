@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,10 +15,7 @@ from ledger.letters import Delivery, DeliveryState
 from ledger.moment import ReleaseView
 from ledger.reaching import Way
 from ledger.store import Store
-from ledger.words import keepable
-
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
-# A channel's error often names the customer's address, and a head outlives erasure.
+from ledger.words import outsiders_error
 
 ACTOR = "post"
 """The actor of everything that is written here."""
@@ -210,7 +206,7 @@ class PostLedger:
             "reply_key": held.reply_key,
             "piece": held.letter.piece.value,
             "digest": held.letter.digest,
-            "error": _ADDRESS.sub("<address>", keepable(error))[:200],
+            "error": outsiders_error(error),
             **({"way": way.value} if way is Way.MAIL else {}),
         }
         entry = Entry(kind, own_key(f"post/{held.reply_key}/{step}"), head)

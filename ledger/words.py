@@ -43,3 +43,14 @@ def filed_name(name: str, limit: int) -> str:
     is longer than ``limit`` characters, its beginning and its digest."""
     kept = keepable(name).strip()
     return kept if len(kept) <= limit else f"{kept[: limit - 33]}~{digest_of(kept)[:32]}"
+
+
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+
+
+def outsiders_error(error: str) -> str:
+    """What a channel or a system said of its failure, fit for an event's head: at most 200 characters, and no address.
+
+    Such an error often names the customer's address, and a head outlives erasure.
+    """
+    return _ADDRESS.sub("<address>", keepable(error))[:200]
