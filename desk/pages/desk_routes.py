@@ -61,10 +61,13 @@ def home() -> Response:
     return RedirectResponse("/desk", status_code=303)
 
 
-def chosen(tab: str, queue: str, family: str, lane: str) -> tuple[Tab, Filter]:
+def chosen(tab: str = "", queue: str = "", family: str = "", lane: str = "") -> tuple[Tab, Filter]:
     """Tab and filter of a page's address; what is not known filters nothing."""
     known = Tab(tab) if tab in set(Tab) else Tab.WAITING
     return known, Filter(queue[:200], family[:100], int(lane) if lane in ("1", "2", "3") else 0)
+
+
+Chosen = Annotated[tuple[Tab, Filter], Depends(chosen)]
 
 
 @router.get("/desk")
@@ -73,15 +76,12 @@ def desk(
     counter: TheCounter,
     asks: Asks,
     person: Reads,
-    tab: str = "",
-    queue: str = "",
-    family: str = "",
-    lane: str = "",
+    choice: Chosen,
     ticket: str = "",
 ) -> Response:
     """The whole desk, with one ticket open where one is named."""
     inbox = OperatorInbox(counter.place)
-    listed = inbox.queue(person, *chosen(tab, queue, family, lane))
+    listed = inbox.queue(person, *choice)
     opened = ticket_values(counter, inbox, person, ticket) if ticket and _known(counter, ticket) else {}
     told = "" if opened or not ticket else "There is no such ticket."
     return page(
@@ -105,14 +105,11 @@ def queue_piece(
     request: Request,
     counter: TheCounter,
     person: Reads,
-    tab: str = "",
-    queue: str = "",
-    family: str = "",
-    lane: str = "",
+    choice: Chosen,
     ticket: str = "",
 ) -> Response:
     """The left pane anew, with the house's state beside it."""
-    listed = OperatorInbox(counter.place).queue(person, *chosen(tab, queue, family, lane))
+    listed = OperatorInbox(counter.place).queue(person, *choice)
     return page(request, "queue.html", queue=listed, ticket=ticket, person=person, may=May, piece=True)
 
 
