@@ -44,7 +44,8 @@ def what_follows(place: Workplace, ticket: str, text: str, by: str, *, draft: bo
     until = f"{seen.approval.expires_at:%d %b %H:%M} UTC"
     said = (
         f"If you approve, {what} (SHA-256 {digest[:12]}…) leaves for {_whom(place, seen.letter)}, once. "
-        f"The yes lasts until {until}, and dies at once if the customer writes first or the lane rises."
+        f"The yes lasts until {until}, and dies at once if the customer writes first, the lane rises, or a colleague takes "
+        "the thread."
     )
     if not anything_leaves(place.release):
         said += (
