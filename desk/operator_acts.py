@@ -174,7 +174,7 @@ def _write_back(asked: Asked, review: Review, draft: str, sent: str, seen: Seen,
     head: dict[str, object] = {
         "review": review.id,
         "draft": seen.draft,
-        "seconds": None if open_for is None else int(open_for.total_seconds()),
+        **({} if open_for is None else {"seconds": int(open_for.total_seconds())}),
         "words_added": change.added,
         "words_removed": change.removed,
         **_was_right(asked, review),
