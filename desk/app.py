@@ -19,6 +19,7 @@ from desk.accounts.oidc import COOKIE_LASTS, provider_for
 from desk.api.app import create_api
 from desk.api.webhooks import KEY_NAME, Teller
 from desk.channels import Channel
+from desk.body_limit import BodyLimit
 from desk.chat import chat_routes, trying
 from desk.chat.identity import take_key
 from desk.chat.opening import open_chat
@@ -37,8 +38,6 @@ from desk.handed_secrets import take_secrets
 from desk.pages import act_routes, audit_routes, desk_routes, learning_routes, review_routes, session_routes
 from desk.security import Headers, NotSignedIn
 
-BODY_LIMIT = 1_000_000
-"""Most bytes of one request; a longer one is refused before it is read."""
 ROOMS = (
     session_routes.router,
     desk_routes.router,
@@ -74,9 +73,8 @@ def create_app(
             teller.stop()
             counter.close()
 
-    app = FastAPI(
-        title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None, max_body_size=BODY_LIMIT
-    )
+    app = FastAPI(title="Lanewise", lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Unexpected)
     app.state.counter = counter
     app.state.provider = provider = provider_for(counter.place.settings.sign_in, taken)

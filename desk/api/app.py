@@ -13,9 +13,6 @@ from desk.api.shapes import Problem
 from desk.counter import Counter
 from desk.error_answers import OURS, Unexpected, as_json, misspelt
 
-BODY_LIMIT = 1_000_000
-"""Most bytes of one request."""
-
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": why}
     for status, why in {
@@ -40,7 +37,6 @@ def create_api(counter: Counter, webhook_key: str = "") -> FastAPI:
         summary="Tickets in, results out, decisions taken elsewhere.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=BODY_LIMIT,
     )
     api.state.counter, api.state.webhook_key = counter, webhook_key
     for room in (routes, interrupts, webhooks):

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -143,3 +144,26 @@ def test_every_error_of_the_interface_is_one_sentence_under_one_name(client: Tes
 def test_all_trees_of_errors_are_answered(counter: Counter) -> None:
     app = create_app(counter, secrets={})
     assert set(OURS) <= set(app.exception_handlers)
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["says so", "only turns out to be"])
+def test_a_request_that_is_too_long_is_told_so_in_the_shape_that_is_asked_for(
+    client: TestClient, counter: Counter, declared: bool
+) -> None:
+    def long() -> dict[str, Any]:
+        parts = [b"x" * 600_000] * 2
+        return {"content": b"".join(parts) if declared else iter(parts)}
+
+    _, key = Interface(counter.place.store).add_key("helpdesk", ["tickets:write"])
+    told = client.post("/v1/tickets", **long(), headers={"Authorization": f"Bearer {key}"})
+    assert told.status_code == 413 and set(told.json()) == {"error"} and "bytes at most" in told.json()["error"]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    page = client.post("/sign-in", **long(), headers=form)
+    assert page.status_code == 413 and "<html" in page.text and "bytes at most" in page.text
+    assert page.headers["content-security-policy"]
+
+
+def test_a_ticket_that_no_page_names_is_missed_in_words_and_not_in_code(client: TestClient) -> None:
+    told = client.get("/desk/ticket", headers={"Accept": "text/html"})
+    assert told.status_code == 422 and "<html" in told.text and "ticket: Field required" in told.text
+    assert '"loc"' not in told.text
