@@ -18,8 +18,8 @@ from starlette.staticfiles import StaticFiles
 from desk.accounts.oidc import COOKIE_LASTS, provider_for
 from desk.api.app import create_api
 from desk.api.webhooks import KEY_NAME, Teller
-from desk.channels import Channel
 from desk.body_limit import BodyLimit
+from desk.channels import Channel
 from desk.chat import chat_routes, trying
 from desk.chat.identity import take_key
 from desk.chat.opening import open_chat

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
 import socket
 import threading
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -15,6 +18,7 @@ from fastapi import FastAPI
 from desk.app import create_app
 from desk.channels import Channel
 from desk.counter import Counter
+from desk.errors import DeskError
 from desk.mailbox.password import MailboxPassword
 from desk.mailbox.room import MailRoom
 from desk.workplace import Workplace
@@ -39,11 +43,32 @@ def serve(
     place: Workplace, channel: Channel | None, host: str, port: int, tell: Tell, secrets: MutableMapping[str, str]
 ) -> int:
     """Serves until SIGINT or SIGTERM, then ends what is in hand. Returns 0; 1 where it could not be opened. ``secrets``
-    are those that were taken out of the environment; each part is given its own."""
+    are those that were taken out of the environment; each part is given its own. DeskError where nothing can listen
+    there; SettingsError."""
     _tell_of_trouble()
+    # Nothing is read, sent or announced by a process that nobody can reach.
+    doors = _doors(host, port)
+    try:
+        return _serve(place, channel, host, doors, tell, secrets)
+    finally:
+        for door in doors:
+            door.close()
+
+
+def _serve(
+    place: Workplace,
+    channel: Channel | None,
+    host: str,
+    doors: list[socket.socket],
+    tell: Tell,
+    secrets: MutableMapping[str, str],
+) -> int:
+    port = doors[0].getsockname()[1]
     counter = Counter(place)
     over = threading.Event()
-    mail = _mail_room(counter, MailboxPassword.take(secrets), tell, over)
+    mail_password = MailboxPassword.take(secrets)
+    app = create_app(counter, lambda: channel, secrets)
+    mail = _mail_room(counter, mail_password, tell, over)
     tell(f"Lanewise serves http://{host}:{port} (answered by: {place.mode}). Stop it by Ctrl-C.")
     if place.settings.company is None:
         tell(f"Try the chat as a customer of the made-up company: http://{host}:{port}/try")
@@ -54,9 +79,10 @@ def serve(
         tell(f"Warning: {loose}.")
     if channel is None:
         tell("No post room in this process: letters wait for `lanewise post --watch`.")
-    server = _Server(_config(create_app(counter, lambda: channel, secrets), host, port), counter)
+    server = _Server(_config(app, host, port), counter)
     try:
-        server.run()
+        with _ending_in_peace():
+            server.run(doors)
     finally:
         over.set()
         if mail is not None:
@@ -75,6 +101,49 @@ def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=75,  # longer than browsers and proxies hold a line that is idle: they close it, and never mid-call
         timeout_graceful_shutdown=10,
     )
+
+
+@contextmanager
+def _ending_in_peace() -> Iterator[None]:
+    """The server ends on a signal and then raises it anew, for whoever ran it; unheard here, it would end the process
+    before the ledger is closed and anchored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _doors(host: str, port: int) -> list[socket.socket]:
+    """Listens at every address of the host: whoever calls from now on waits until they are served. DeskError."""
+    doors: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((f, a) for f, _, _, _, a in found):
+            door = socket.socket(family, socket.SOCK_STREAM)
+            doors.append(door)
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # Where any port will do, each address gets the one that the first was given.
+            door.bind((address[0], port or doors[0].getsockname()[1], *address[2:]))
+            door.listen(2048)
+    except OSError as error:
+        for door in doors:
+            door.close()
+        raise DeskError(_why_not(host, port, error)) from error
+    return doors
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use: another process serves there. Stop it, or name another with --port."
+    why = error.strerror or type(error).__name__
+    return f"nothing can listen at {host}, port {port} ({why}). Name another with --host and --port."
 
 
 class _Plain(logging.Formatter):
