@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from desk.errors import DeskError
 from desk.face import json_text
 from desk.made_up_marks import note_of
+from desk.policy_files import release_now
 from desk.records import Records
 from desk.workplace import read_company
+from guards.errors import PolicyError
 from ledger.audits.figures import audit_misses
 from ledger.scorecard.metrics import BY_ID
 from ledger.scorecard.page import page
@@ -92,7 +94,7 @@ def score_of(records: Records, asked: Asked) -> Score:
 def read_score(records: Records, period: Period) -> Score:
     """Figures, warnings and audits of a period; what has happened since the last time is folded first."""
     catch_up(records.store)
-    people = people_of(records.settings.company)
+    people = replace(people_of(records.settings.company), domains=_domains(records))
     with records.store.read() as conn:
         card = read_scorecard(conn, period)
         return Score(card, read_warnings(conn, period.as_of, people), misses_of(conn, period))
@@ -132,6 +134,15 @@ def people_of(company: Path | None) -> People:
         queues={q.queue_id: q.owner for q in queues},
         articles=articles,
     )
+
+
+def _domains(records: Records) -> Mapping[str, str]:
+    """Where the release in force cannot be read no family is known, so all of them are watched."""
+    try:
+        release = release_now(records.settings, records.store)
+    except (OSError, UnicodeError, PolicyError):
+        return {}
+    return {family.id: family.domain for family in release.family}
 
 
 YEARS = range(1970, 3000)

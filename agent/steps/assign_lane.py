@@ -70,6 +70,7 @@ class AssignLane:
                 "unit": decision.unit.value,
                 "units": [u.value for u in decision.units],
                 "families": list(decision.families),
+                "domains": [f.domain if (f := self.release.family_of(name)) else "" for name in decision.families],
                 "consequence": decision.consequence.value,
                 "rules": [r.rule for r in decision.reasons],
                 "tier": str(facts.value("account.tier") or "unknown"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from guards.domains import Touch, touched
 from guards.lanes import Consequence, Lane
 from ledger.decisions import DecisionKind
 from ledger.errors import CannotDraw
@@ -21,7 +22,6 @@ from ledger.tables import events
 
 NEW_FOR = timedelta(weeks=8)
 """How long a family that has come to be answered by itself counts as newly autonomous."""
-INCIDENT_FAMILY = "outage"
 INCIDENT_FACT = "incidents.affecting"
 """The fact that names the incidents which affect an account."""
 
@@ -32,19 +32,21 @@ class Stratum(StrEnum):
     NEWLY_AUTONOMOUS = "newly_autonomous"
     INCIDENT_ADJACENT = "incident_adjacent"
     BILLING_CLARIFICATION = "billing_clarification"
+    """Money and terms; and families of a domain that a team made for itself."""
     FEATURE_ACCESS = "feature_access"
+    """Access, security among it."""
     DOCUMENTATION = "documentation"
     """Everything else: answered from an article, no money and no access in it."""
 
 
-_BY_FAMILY: Mapping[str, Stratum] = {
-    "billing": Stratum.BILLING_CLARIFICATION,
-    "contract_tier": Stratum.BILLING_CLARIFICATION,
-    "feature_access": Stratum.FEATURE_ACCESS,
-    "seats_permissions": Stratum.FEATURE_ACCESS,
-    "provisioning": Stratum.FEATURE_ACCESS,
-    "usage_limits": Stratum.FEATURE_ACCESS,
+_BY_TOUCH: Mapping[Touch, Stratum] = {
+    Touch.INCIDENT: Stratum.INCIDENT_ADJACENT,
+    Touch.TERMS: Stratum.BILLING_CLARIFICATION,
+    Touch.SECURITY: Stratum.FEATURE_ACCESS,
+    Touch.ACCESS: Stratum.FEATURE_ACCESS,
+    Touch.ARTICLES: Stratum.DOCUMENTATION,
 }
+"""The first of them that one of a ticket's families touches decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def _families(head: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _read(event: Told, levels: Mapping[str, str], affected: bool, new: Collection[str]) -> Unattended:
     head, families = event.head, _families(event.head)
-    incident = affected or INCIDENT_FAMILY in families
+    touches = _touches(head, families)
+    incident = affected or Touch.INCIDENT in touches
     return Unattended(
         ticket=event.ticket,
         families=families,
@@ -176,7 +179,7 @@ def _read(event: Told, levels: Mapping[str, str], affected: bool, new: Collectio
         release=str(head.get("policy", "unknown")),
         levels=levels,
         incident=incident,
-        stratum=_stratum(families, incident, new),
+        stratum=_stratum(touches, incident, any(f in new for f in families)),
     )
 
 
@@ -186,14 +189,15 @@ def _consequence(word: object) -> Consequence:
     return known.get(str(word), Consequence.HIGH)
 
 
-def _stratum(families: Iterable[str], incident: bool, new: Collection[str]) -> Stratum:
-    named = tuple(families)
-    if any(f in new for f in named):
+def _touches(head: Mapping[str, Any], families: tuple[str, ...]) -> frozenset[Touch]:
+    """By the domains that the release gave the families when the lane was assigned; a later release changes no frame."""
+    domains = tuple(str(d) for d in head.get("domains", ()))
+    return frozenset(map(touched, domains if len(domains) == len(families) else ("",) * len(families)))
+
+
+def _stratum(touches: Collection[Touch], incident: bool, new: bool) -> Stratum:
+    if new:
         return Stratum.NEWLY_AUTONOMOUS
     if incident:
         return Stratum.INCIDENT_ADJACENT
-    found = {_BY_FAMILY[f] for f in named if f in _BY_FAMILY}
-    for stratum in (Stratum.BILLING_CLARIFICATION, Stratum.FEATURE_ACCESS):
-        if stratum in found:
-            return stratum
-    return Stratum.DOCUMENTATION
+    return next((stratum for touch, stratum in _BY_TOUCH.items() if touch in touches), Stratum.DOCUMENTATION)

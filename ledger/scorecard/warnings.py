@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from guards.domains import SENSITIVE, touched
 from ledger.scorecard.marks import Mark, Where
 from ledger.scorecard.metrics import BY_ID, Metric
 from ledger.scorecard.sequential import REFERENCE_WEEKS, Array, beside, rising
@@ -18,8 +19,6 @@ from ledger.tables import ticket_summaries
 
 ALARM_RATE = 0.05
 """In a calm year, the chance of even one false warning, all tests and all weeks together, is at most this."""
-SENSITIVE = ("billing", "contract_tier", "security")
-"""The families of credit, contract and security, in which autonomy is not to rise unnoticed."""
 SHOWN = 20
 """Tickets that a warning names."""
 
@@ -100,6 +99,8 @@ class People:
     families: Mapping[str, str] = field(default_factory=dict)
     queues: Mapping[str, str] = field(default_factory=dict)
     articles: Sequence[Reviewed] = ()
+    domains: Mapping[str, str] = field(default_factory=dict)
+    """The domain of each family, as the release in force says."""
 
 
 COMPARED = ("recontact", "late_escalation")
@@ -149,8 +150,8 @@ class _Board:
     people: People
 
     def autonomy(self, rows: Sequence[Row]) -> Iterator[Warn]:
-        """Credit, contract and security families in which the assistant answers more alone than it did."""
-        groups = [f for f in SENSITIVE if any(r.group == f for r in rows)]
+        """Families of money, contract, law and security in which the assistant answers more alone than it did."""
+        groups = [f for f in _groups(rows) if f and touched(self.people.domains.get(f, "")) in SENSITIVE]
         words = "the assistant answers more of these alone than in the first weeks of the watch"
         yield from self._rising(Kind.AUTONOMY_RISING, groups, rows, _AUTONOMY, words)
 

@@ -14,9 +14,12 @@ import pytest
 from ledger_for_scores import filled
 from typer.testing import CliRunner
 
+from desk import scoring
 from desk.made_up_marks import MARK, NOTE
+from desk.records import packaged_text
 from lanewise import app
 from ledger.scorecard.metrics import METRICS
+from ledger.scorecard.warnings import People, read_warnings
 
 Run = Callable[..., str]
 
@@ -46,6 +49,26 @@ def test_the_scorecard_tells_every_figure_with_its_definition_and_its_interval(r
     assert "small numbers" in told
     # The made-up company keeps one article whose day for a review has passed.
     assert "WARNING stale article: redaction-tool v1" in told
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_the_domains_that_warnings_go_by_are_those_of_the_release_in_force(
+    workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    told = packaged_text().replace('"billing"', '"refunds"') if readable else "no release"
+    (workspace / "ours.toml").write_text(told, encoding="utf-8")
+    (workspace / "lanewise.toml").write_text('[policy]\nfile = "ours.toml"\n', encoding="utf-8")
+    asked: list[People] = []
+
+    def noting(conn: Any, as_of: Any, people: People) -> Any:
+        asked.append(people)
+        return read_warnings(conn, as_of, people)
+
+    monkeypatch.setattr(scoring, "read_warnings", noting)
+    run("scorecard", "--json")
+    (people,) = asked
+    assert people.domains.get("refunds") == ("commerce" if readable else None)
+    assert people.domains.get("feature_access") == ("product" if readable else None), "unknown ones are all watched"
 
 
 def test_the_json_holds_counts_intervals_and_tickets_to_look_at(run: Run) -> None:

@@ -15,6 +15,16 @@ from ledger.events import Entry, Kind
 WEEK = "2026-W45"
 """The week that begins on the day the ledger's clock stands at."""
 SINCE, UNTIL = DAY.replace(hour=0), DAY.replace(hour=0) + timedelta(weeks=1)
+DOMAINS = {
+    "documentation": "documentation",
+    "billing": "commerce",
+    "refunds": "commerce",
+    "feature_access": "product",
+    "seats_permissions": "permissions",
+    "provisioning": "permissions",
+    "outage": "outage",
+    "security": "security",
+}
 NO = Judgement(escalate=False)
 YES = Judgement(escalate=True, fault=Fault.BOUNDARY)
 
@@ -41,6 +51,7 @@ def answered(
     head = {
         "lane": lane,
         "families": list(families),
+        "domains": [DOMAINS.get(family, f"our_own_{family}") for family in families],
         "consequence": consequence,
         "tier": "team",
         "segment": "midmarket",

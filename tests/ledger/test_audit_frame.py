@@ -86,6 +86,20 @@ def test_each_ticket_is_in_the_stratum_that_says_most_about_it(scene: Scene) -> 
     }
 
 
+def test_a_family_of_a_teams_own_is_audited_as_the_domain_it_has_in_its_release(scene: Scene) -> None:
+    answered(scene, "money", ("refunds", "feature_access"))
+    answered(scene, "made-up", ("loyalty",))
+    answered(scene, "access", ("security", "documentation"))
+    answered(scene, "read", ("documentation",))
+    week_over(scene)
+    assert {name: one.stratum for name, one in frame(scene).items()} == {
+        "money": Stratum.BILLING_CLARIFICATION,
+        "made-up": Stratum.BILLING_CLARIFICATION,
+        "access": Stratum.FEATURE_ACCESS,
+        "read": Stratum.DOCUMENTATION,
+    }
+
+
 def test_a_family_is_new_where_it_answered_nothing_by_itself_eight_weeks_ago(scene: Scene) -> None:
     at(scene, UNTIL - timedelta(weeks=10))
     answered(scene, "old-1", ("billing",))

@@ -17,7 +17,8 @@ from ledger.scorecard.weekly import watch_of
 from ledger.tables import ticket_summaries
 
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
-PEOPLE = People({"billing": "Oona"}, {"security_team": "Petra"}, [Reviewed("seats v3", "Marek", None)])
+DOMAINS = {"billing": "commerce", "refunds": "commerce", "feature_access": "product", "documentation": "documentation"}
+PEOPLE = People({"billing": "Oona"}, {"security_team": "Petra"}, [Reviewed("seats v3", "Marek", None)], DOMAINS)
 
 
 def week_of(scene: Scene, weeks: int, each: Callable[[int, random.Random], Summary], a_week: int = 60) -> datetime:
@@ -127,6 +128,16 @@ def test_autonomy_that_rises_where_money_is_at_stake_is_warned_of_and_elsewhere_
     assert (Kind.AUTONOMY_RISING, "billing") in found
     assert (Kind.AUTONOMY_RISING, "documentation") not in found
     assert found[Kind.AUTONOMY_RISING, "billing"].since >= (MONDAY + timedelta(weeks=20)).date()
+
+
+def test_a_family_of_a_teams_own_is_watched_by_its_domain_and_without_one_too(scene: Scene) -> None:
+    def each(week: int, chance: random.Random) -> Summary:
+        family = chance.choice(["refunds", "loyalty", "feature_access", ""])
+        alone = chance.random() < (0.2 if week < 20 else 0.8)
+        return Summary("", family=family, by_assistant=alone, first_lane=1 if alone else 2)
+
+    found = {group for kind, group in warned(scene, week_of(scene, 40, each, 90)) if kind is Kind.AUTONOMY_RISING}
+    assert found == {"refunds", "loyalty"}, "what the release does not know is watched, what it calls product is not"
 
 
 def test_watches_lie_end_to_end_whoever_looks_and_whenever(scene: Scene) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from ledger.scorecard import sequential
 from ledger.scorecard.sequential import REFERENCE_WEEKS, TOLERANCE, WATCH_WEEKS, beside, rising, upper_bound, wealth
-from ledger.scorecard.warnings import ALARM_RATE, COMPARED, OVERRIDES, SENSITIVE, SHARE
+from ledger.scorecard.warnings import ALARM_RATE, COMPARED, OVERRIDES, SHARE
 
 WEEKS = REFERENCE_WEEKS + WATCH_WEEKS
+SENSITIVE = 4
+"""Families of the packaged release whose domain is money, contract, law or security."""
 VOLUME = np.array([400, 300, 200, 100, 80, 60, 40, 20, 10, 4])
 """Tickets a week of each of ten families: large ones and hardly any."""
 
@@ -33,7 +35,7 @@ def calm_board(rng: np.random.Generator, years: int) -> Any:
 
     own = rng.uniform(0.05, 0.7, (years, len(VOLUME), 1))
     answered = rng.binomial(families, np.broadcast_to(own, families.shape))
-    found(rising(answered[:, : len(SENSITIVE)], families[:, : len(SENSITIVE)], SHARE / len(SENSITIVE)))
+    found(rising(answered[:, :SENSITIVE], families[:, :SENSITIVE], SHARE / SENSITIVE))
     found(rising(rng.binomial(families, own), families, SHARE / len(VOLUME)))
     for sharing in (len(COMPARED), len(OVERRIDES)):
         for _ in range(sharing):
@@ -111,7 +113,7 @@ def test_a_share_that_doubles_is_found_and_the_week_is_named() -> None:
     rng = np.random.default_rng(3)
     share = np.where(np.arange(WEEKS) < 40, 0.2, 0.4)
     tickets = np.full((50, WEEKS), 60)
-    told = rising(rng.binomial(tickets, share), tickets, SHARE / len(SENSITIVE))
+    told = rising(rng.binomial(tickets, share), tickets, SHARE / SENSITIVE)
     weeks = np.argmax(told >= 1, axis=-1)
     assert (told.max(axis=-1) >= 1).all()
     assert 40 < np.median(weeks) < 52

@@ -61,6 +61,8 @@ async def test_while_the_house_only_observes_nothing_ended_without_a_person(mach
         await handler.handle(machine.message(AUDIT_LOG, "T-1"))
     (assigned,) = machine.events("T-1", Kind.LANE_ASSIGNED)
     assert assigned.head["lane"] == 1, "the lane that it recommends"
+    domains = {family.id: family.domain for family in watching.family}
+    assert assigned.head["domains"] == [domains[family] for family in assigned.head["families"]] != []
     assert machine.review("T-1").open and machine.pieces() == []
     machine.clock.forward(days=8)
     assert draw(records_of(machine), by="Oona").draw is None
