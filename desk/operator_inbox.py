@@ -272,6 +272,8 @@ _STATES = {
     "sending": "an answer is on its way",
     "answered": "answered; the customer's turn",
     "waiting": "with the assistant",
+    "handed_back": "handed back; the customer's turn",
+    "quiet": "the customer has not written again",
     "customer_closed": "the customer says it is resolved",
     "approved": "draft approved",
     "edited_and_approved": "edited and approved",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, select
+from sqlalchemy import Select, and_, bindparam, case, exists, func, not_, or_, select
 
 from ledger.events import Kind
 from ledger.store import Store
@@ -21,6 +21,7 @@ class Place(StrEnum):
     PERSON = "person"
     """A review is open, or somebody has claimed it."""
     ASSISTANT = "assistant"
+    """It has something to do, or has just done it."""
     DONE = "done"
 
 
@@ -35,11 +36,16 @@ class Whereabouts:
     """The conversation's floor."""
     families: tuple[str, ...]
     state: str
-    """reading, sending, answered, written_again or waiting with the assistant; else the decision that ended it."""
+    """reading, sending, answered, handed_back or waiting with the assistant; customer_closed; quiet where nobody wrote
+    again; else the decision that ended it."""
     by: str
     """Who ended it; empty for the assistant's."""
     at: datetime
 
+
+LIVE_FOR = timedelta(hours=24)
+"""After an answer or a hand back the assistant has nothing to do until the customer writes: so long a ticket still shows
+as its own. A message that nobody has answered yet stays there however old it is."""
 
 _OPEN = exists().where(reviews.c.ticket_id == tickets.c.id, reviews.c.state == "open")
 _WAITS = exists().where(inbox.c.ticket_id == tickets.c.id, inbox.c.state == "waiting")
@@ -58,21 +64,31 @@ def _last(*kinds: Kind) -> Any:
 _CLOSED = func.coalesce(_last(Kind.CUSTOMER_CLOSED), 0)
 _BACK = func.coalesce(_last(Kind.HANDED_BACK), 0)
 _SENT = func.coalesce(_last(Kind.DELIVERED), 0)
-_TOUCHED = _last(Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DELIVERED)
+_TOUCHES = (Kind.CUSTOMER_WROTE, Kind.CUSTOMER_CLOSED, Kind.PERSON_DECIDED, Kind.DELIVERED)
+_TOUCHED = _last(*_TOUCHES)
+_FRESH = exists().where(
+    events.c.ticket_id == tickets.c.id,
+    events.c.kind.in_([k.value for k in _TOUCHES]),
+    events.c.at >= bindparam("since", type_=events.c.at.type),
+)
+_NOTHING_TO_DO = and_(or_(registers.c.revision < _SENT, registers.c.revision < _BACK), not_(_WAITS), not_(_LEAVES))
 _SETTLED = and_(registers.c.settled_by > registers.c.revision, registers.c.settled_by > _BACK)
 _PLACE = case(
     (_OPEN, Place.PERSON.value),
     (registers.c.claimed_by.is_not(None), case((_SETTLED, Place.DONE.value), else_=Place.PERSON.value)),
     (_SETTLED, Place.DONE.value),
     (registers.c.revision < _CLOSED, Place.DONE.value),
+    (and_(_NOTHING_TO_DO, not_(_FRESH)), Place.DONE.value),
     else_=Place.ASSISTANT.value,
 )
 _STATE = case(
     (_WAITS, "reading"),
     (_LEAVES, "sending"),
+    (and_(registers.c.revision < _BACK, _SENT < _BACK), "handed_back"),
     (registers.c.revision < _SENT, "answered"),
     else_="waiting",
 )
+_ENDED = case((_SETTLED, "decided"), (registers.c.revision < _CLOSED, "customer_closed"), else_="quiet")
 _COLUMNS: Select[Any] = select(
     tickets.c.id,
     tickets.c.subject,
@@ -82,6 +98,7 @@ _COLUMNS: Select[Any] = select(
     registers.c.settled_by,
     _PLACE.label("place"),
     _STATE.label("state"),
+    _ENDED.label("ended"),
     _TOUCHED.label("touched"),
 ).join(registers, registers.c.ticket_id == tickets.c.id)
 
@@ -100,7 +117,7 @@ class WhereaboutsLedger:
         placed = _COLUMNS.subquery()
         query = select(placed.c.place, func.count()).group_by(placed.c.place)
         with self._store.read() as conn:
-            found = {str(place): int(n) for place, n in conn.execute(query)}
+            found = {str(place): int(n) for place, n in conn.execute(query, self._since())}
         return {place: found.get(place.value, 0) for place in Place}
 
     def rerouted(self) -> frozenset[str]:
@@ -130,14 +147,14 @@ class WhereaboutsLedger:
         placed = _COLUMNS.subquery()
         query = select(placed).where(placed.c.place == place.value).order_by(placed.c.touched.desc()).limit(limit)
         with self._store.read() as conn:
-            rows = conn.execute(query).all()
+            rows = conn.execute(query, self._since()).all()
             told = self._told(conn, [row.touched for row in rows] + [row.settled_by for row in rows])
             families = self._families(conn, [row.id for row in rows])
         found = []
         for row in rows:
             at = told[row.touched][1]
-            ended = told.get(row.settled_by) if place is Place.DONE else None
-            state = ended[2] if ended else ("customer_closed" if place is Place.DONE else row.state)
+            ended = told.get(row.settled_by) if place is Place.DONE and row.ended == "decided" else None
+            state = ended[2] if ended else (row.ended if place is Place.DONE else row.state)
             found.append(
                 Whereabouts(
                     row.id,
@@ -151,6 +168,9 @@ class WhereaboutsLedger:
                 )
             )
         return tuple(found)
+
+    def _since(self) -> dict[str, datetime]:
+        return {"since": self._store.now() - LIVE_FOR}
 
     @staticmethod
     def _told(conn: Any, seqs: Sequence[int | None]) -> dict[int, tuple[str, datetime, str]]:
