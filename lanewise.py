@@ -258,7 +258,7 @@ def decide(
         typer.Argument(
             metavar="ACT",
             help="claim, release, approve, answer, reject, route, hand-back, resolve, change-lane, correct-triggers, "
-            "rate-saved-time or rate-repeated; for an action: approve-change, done-elsewhere, refuse or not-done.",
+            "rate-saved-time, rate-repeated, rate-misled; for an action: approve-change, done-elsewhere, refuse, not-done.",
         ),
     ],
     by: By,

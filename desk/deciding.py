@@ -50,6 +50,7 @@ class Act(StrEnum):
     CORRECT_TRIGGERS = "correct-triggers"
     RATE_SAVED_TIME = "rate-saved-time"
     RATE_REPEATED = "rate-repeated"
+    RATE_MISLED = "rate-misled"
 
 
 _RESULTS = {
@@ -76,7 +77,11 @@ _NEEDS: Mapping[Act, tuple[str, ...]] = {
     Act.DONE_ELSEWHERE: ("reference",),
     Act.CORRECT_TRIGGERS: ("levels",),
 }
-_RATINGS = {Act.RATE_SAVED_TIME: PacketRating.SAVED_TIME, Act.RATE_REPEATED: PacketRating.REPEATED_THE_TICKET}
+_RATINGS = {
+    Act.RATE_SAVED_TIME: PacketRating.SAVED_TIME,
+    Act.RATE_REPEATED: PacketRating.REPEATED_THE_TICKET,
+    Act.RATE_MISLED: PacketRating.MISLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,7 @@ def carry_out(
             return decisions.change_lane(people, ticket, Lane.read(order.lane), seen, sign)
         case Act.CORRECT_TRIGGERS:
             return decisions.correct_triggers(people, ticket, read_levels(order.levels or ""), sign)
-        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
+        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED | Act.RATE_MISLED:
             return decisions.rate(people, _latest(place, ticket).id, _RATINGS[order.act], sign)
 
 
@@ -291,7 +296,7 @@ def what_follows(place: Workplace, order: Order, look: Look, done: Decision, see
             said += "; what was on its way by the lower lane does not leave" if rose else ""
         case Act.CORRECT_TRIGGERS:
             said = "The correction is recorded beside what was proposed; the lane stays as it is"
-        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED:
+        case Act.RATE_SAVED_TIME | Act.RATE_REPEATED | Act.RATE_MISLED:
             said = f"The packet's rating is recorded: {_RATINGS[order.act].value.replace('_', ' ')}"
     return visible(f"{said}.{decisions.also_stopped(done)}")
 

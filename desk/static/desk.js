@@ -240,7 +240,7 @@
     x: () => show("reject"), r: () => show("route"), t: () => show("transfer"), i: () => show("note"),
     l: () => show("lane"), y: () => show("triggers"), h: () => show("hand-back"), m: () => show("merge"),
     o: () => show("order"), d: () => show("action"), H: () => show("halt"), R: () => show("resume"), "?": () => show("help"),
-    "+": press("#rate-saved"), "-": press("#rate-repeated"), ".": () => refresh(),
+    "+": press("#rate-saved"), "-": press("#rate-repeated"), "!": press("#rate-misled"), ".": () => refresh(),
     1: press("#name-lane [value='1']"), 2: press("#name-lane [value='2']"), 3: press("#name-lane [value='3']"),
     e: () => { const box = $("#text"); if (box) { box.focus(); box.setSelectionRange(box.value.length, box.value.length); } },
     f: () => { const first = $("#filters select"); if (first) first.focus(); },

@@ -110,6 +110,7 @@ def test_a_ticket_is_claimed_routed_rated_handed_back_and_resolved(run: Any) -> 
         ("rate-saved-time", (), "rating is recorded: saved time"),
         ("hand-back", ("--lane", "1"), "from lane 1"),
         ("rate-repeated", (), "rating is recorded: repeated the ticket"),
+        ("rate-misled", (), "rating is recorded: misled"),
         ("resolve", (), "The ticket is resolved"),
     ):
         done = decide(run, "T-2", act, *more)

@@ -11,12 +11,14 @@ import pytest
 from desk_house import TICKET, Clock, House, assisted_packet
 from starlette.testclient import TestClient
 
+import desk
 from desk import operator_inbox
 from desk.accounts.people import May, Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.channels.console import ConsoleChannel
 from desk.counter import Counter
+from desk.deciding import _RATINGS
 from desk.decisions import token
 from desk.errors import DecisionRefused, NotAllowed
 from desk.foreseeing import what_follows
@@ -28,6 +30,7 @@ from desk.settings import load_settings
 from desk.workplace import Workplace, open_rules
 from guards.lanes import Lane
 from ledger.chats import Chats, recipient_of
+from ledger.decisions import PacketRating
 from ledger.errors import UnknownTicket
 from ledger.events import Kind
 from ledger.intake import IncomingMessage, Intake
@@ -162,6 +165,26 @@ def test_a_text_that_names_a_time_is_told_which_time_hours_and_capacity_stand_be
     assert pane.time is not None and pane.time.at is not None and pane.time.words in told
     do(form_of(place, house, key="k-2", queue="contract_desk"), "route")
     assert "tell no time: this queue keeps none" in said("You will hear from us tomorrow.")
+
+
+@pytest.mark.parametrize("rating", list(PacketRating))
+def test_each_rating_of_a_packet_has_a_button_a_key_a_command_and_an_act(
+    place: Workplace, house: House, rating: PacketRating
+) -> None:
+    counter = Counter(place)
+    counter.accounts.add("Marek", "", None, [Role.AGENT])
+    client = TestClient(create_app(counter, secrets={}), follow_redirects=False)
+    client.cookies.set(COOKIE, start_session(counter.accounts, "Marek"))
+    shown = client.get(f"/desk/ticket?ticket={TICKET}").text
+    button = re.search(rf'id="([a-z-]+)"[^>]*"rating": "{rating.value}"[^>]*>[^<]*<kbd>(.)</kbd>', shown)
+    assert button is not None
+    name, key = button.groups()
+    script = (Path(desk.__file__).parent / "static" / "desk.js").read_text(encoding="utf-8")
+    assert f'"{key}": press("#{name}")' in script
+    assert f"<dt><kbd>{key}</kbd></dt>" in client.get("/desk").text
+    assert rating in _RATINGS.values(), "the command line has it too"
+    assert "Noted" in do(form_of(place, house, rating=rating.value), "rate")
+    assert decided(house) == [("Marek", "packet_rated")]
 
 
 # ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────
