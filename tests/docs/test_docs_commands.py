@@ -145,11 +145,31 @@ def test_every_subcommand_and_option_that_is_named_exists() -> None:
     assert wrong == []
 
 
-def test_every_subcommand_is_told_to_operators() -> None:
-    text = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
-    names = list(subcommands(ROOT_COMMAND))
-    assert len(names) > 10
-    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that can be run, by its words."""
+    if not subcommands(command):
+        yield path
+    for name, held in subcommands(command).items():
+        yield from leaves(held, (*path, name))
+
+
+def spelt_out(*documents: str) -> str:
+    """What stands as code in the documents, a line each: an English word is no command."""
+    texts = [(ROOT / document).read_text(encoding="utf-8") for document in documents]
+    return "\n".join(found for text in texts for found in [*_BLOCK.findall(text), *re.findall(r"`([^`\n]+)`", text)])
+
+
+def test_every_command_is_told_to_operators_and_every_command_of_a_group_on_some_page() -> None:
+    to_operators = spelt_out("docs/operators.md")
+    pages = spelt_out(*(d for d in DOCUMENTS if d == "README.md" or d.startswith("docs/")))
+    told = [*leaves(ROOT_COMMAND)]
+    assert {("mail",), ("user", "change"), ("audit", "show")} <= set(told)
+    untold = [path for path in told if not re.search(rf"\blanewise {re.escape(path[0])}(?![\w-])", to_operators)]
+    assert untold == []
+    in_groups = [path for path in told if len(path) > 1]
+    assert len(in_groups) > 20
+    words = {path: r"\s+".join(map(re.escape, path)) for path in in_groups}
+    assert [p for p in in_groups if not re.search(rf"(?m)(?:^|\blanewise ){words[p]}(?![\w-])", pages)] == []
 
 
 def test_exports_name_only_variables_that_are_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import tomllib
@@ -9,10 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from agent import model
 from desk import settings
-from desk.channels.credential import ENV_NAME
-from desk.mailbox import password
+from desk.handed_secrets import SECRETS
 from guards import policy
 from guards.triggers import Boundary, Trigger
 from tools.ticket import NAMES
@@ -59,11 +58,37 @@ def test_every_setting_is_explained_to_operators() -> None:
     assert [key for key in keys if f"| `{key}` |" not in OPERATORS] == []
 
 
+def variables(*rooms: str) -> set[str]:
+    """Every name of a variable of ours, or of the model's provider, that stands as a string in the code of a room."""
+    files = [path for room in rooms for path in (ROOT / room).rglob("*.py")] + [ROOT / "lanewise.py"]
+    nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    said = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {name for name in said if re.fullmatch(r"(?:OPENAI|LANEWISE)_[A-Z0-9_]+", name)}
+
+
 def test_every_variable_of_the_environment_is_explained_to_operators() -> None:
-    read = set(re.findall(r'env\.get\("([A-Z_]+)"', inspect.getsource(model))) | {ENV_NAME, password.ENV_NAME}
-    read |= set(re.findall(r'"((?:OPENAI|LANEWISE)_[A-Z_]+)"', inspect.getsource(model) + inspect.getsource(settings)))
-    assert {"OPENAI_API_KEY", "LANEWISE_MODEL"} <= read
-    assert sorted(name for name in read if f"| `{name}` |" not in OPERATORS) == []
+    read = variables("agent", "desk", "ledger", "tools")
+    assert read >= {
+        "OPENAI_API_KEY",
+        "LANEWISE_OIDC_SECRET",
+        "LANEWISE_WEBHOOK_KEY",
+        "LANEWISE_STUDIO_LEDGER",
+        *SECRETS,
+    }
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", OPERATORS, re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert sorted(read - told) == []
+    assert sorted(told - read) == [], "and no row outlives its variable"
+
+
+PAGES_OF_MEASURING = ("docs/evals.md", "CONTRIBUTING.md", "evals/peers/README.md")
+
+
+def test_every_variable_that_measuring_reads_is_explained_to_whoever_measures() -> None:
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in PAGES_OF_MEASURING)
+    read = variables("evals") - variables()
+    assert {"LANEWISE_MODEL_SHA256", "LANEWISE_MODEL_ENGINE"} <= read
+    assert sorted(name for name in read if not re.search(rf"\b{name}\b", text)) == []
 
 
 def test_every_name_that_a_ticket_field_may_have_is_told_to_operators() -> None:
