@@ -303,6 +303,12 @@ def _shown_event(event: Event, blind: bool) -> str | None:
             return None if before == after else f"The lane rose from {before} to {after}"
         case Kind.DEADLINE_PASSED:
             return "The deadline passed, and nobody had decided"
+        case Kind.QUEUE_TOLD if event.head.get("state") == "sent":
+            return f"{str(event.head.get('queue', '')).replace('_', ' ').capitalize()} was told of it by mail"
+        case Kind.QUEUE_TOLD:
+            return (
+                f"No mail told {str(event.head.get('queue', '')).replace('_', ' ')} of it ({event.head.get('state')})"
+            )
         case Kind.CUSTOMER_CLOSED:
             return "The customer says it is resolved"
         case Kind.MERGED if "from" in event.head:

@@ -6,6 +6,8 @@ import asyncio
 
 from agent.handle import ClockTicked
 from desk.channels import Channel
+from desk.queue_mail import tell_queues
+from desk.records import Records
 from desk.staying import IN_HAND, Tell, counted, told, told_of_change
 from desk.workplace import Workplace
 from ledger.outbox import PostLedger
@@ -24,6 +26,8 @@ def sweep(place: Workplace, channel: Channel, tell: Tell) -> int:
         tell(f"{counted(caught_up, 'event')} that waited: worked on by {place.mode}")
     if overdue:
         tell(f"{counted(overdue, 'ticket')} past the deadline: re-routed to {place.release.review.deadline_queue}")
+    if written := tell_queues(Records(place.settings, place.store), channel):
+        tell(f"{counted(written, 'queue')} told by mail of a passed deadline")
     made = changes.run_waiting() if changes else []
     gone = post.deliver_waiting()
     # What broke in this very sweep is told once.

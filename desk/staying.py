@@ -17,6 +17,7 @@ from desk.channels.chat import with_chat
 from desk.channels.console import visible
 from desk.policy_files import release_now
 from desk.post import PostRoom
+from desk.queue_mail import tell_queues
 from desk.records import Records
 from desk.ways_out import went
 from guards.errors import PolicyError
@@ -63,6 +64,8 @@ def keep_posting(
             if monotonic() - recovered >= _RECOVER_SECONDS:
                 recovered = monotonic()
                 _recover(records, room, changes, tell)
+                if written := tell_queues(records, channel):
+                    tell(f"{counted(written, 'queue')} told by mail of a passed deadline")
             for delivery in _each(records, room, changes, tell, stop.is_set):
                 sent += delivery.state is DeliveryState.SENT
             trouble = ""

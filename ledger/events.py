@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CONTACT_GIVEN = "contact_given"
     PERSON_DECIDED = "person_decided"
     DEADLINE_PASSED = "deadline_passed"
+    QUEUE_TOLD = "queue_told"
     FACTS_GATHERED = "facts_gathered"
     TRIGGERS_ASSESSED = "triggers_assessed"
     LANE_ASSIGNED = "lane_assigned"

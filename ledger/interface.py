@@ -19,7 +19,14 @@ from ledger.words import keepable
 GIVE_UP_AFTER = 20
 """Failures in a row before a webhook is told no more; at the longest pause that is about two days."""
 LONGEST_PAUSE = timedelta(hours=3)
-TOLD_OF = (Kind.OUTCOME_RECORDED, Kind.DELIVERED, Kind.DELIVERY_FAILED, Kind.DELIVERY_UNKNOWN, Kind.EVENT_GIVEN_UP)
+TOLD_OF = (
+    Kind.OUTCOME_RECORDED,
+    Kind.DELIVERED,
+    Kind.DELIVERY_FAILED,
+    Kind.DELIVERY_UNKNOWN,
+    Kind.EVENT_GIVEN_UP,
+    Kind.DEADLINE_PASSED,
+)
 """What a receiver is told of: each is something that a look at the ticket shows."""
 
 

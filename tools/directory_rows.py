@@ -258,6 +258,7 @@ class QueueRow(_Row):
     first_reply_hours: Annotated[int, Field(ge=1)] | None = None
     visibility: tuple[str, ...] = ()
     replies_an_hour: Annotated[int, Field(ge=1)] | None = None
+    address: Email | Literal[""] = ""
 
     def record(self) -> Queue:
         """As the rest of the house knows it."""

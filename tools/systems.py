@@ -365,6 +365,8 @@ class Queue:
     visibility: tuple[str, ...]
     replies_an_hour: int | None = None
     """How many tickets its people answer in a working hour; None where nobody has said, and no time may be promised."""
+    address: str = ""
+    """Where its people are written to when a deadline has passed; empty where by the desk alone."""
 
 
 @dataclass(frozen=True, slots=True)
