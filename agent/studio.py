@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 
 from agent.graph import Machine, build_graph
 from agent.model import ModelSettings
+from agent.packaged import packaged_release
 from agent.wiring import build_steps
-from guards.policy import parse_release
 from ledger.store import open_store
 from tools.directory import open_directory
 from tools.sandbox import company_folder
@@ -22,13 +21,12 @@ def graph() -> Machine:
     """The machine over the made-up company. It is for looking at: no post room is beside it, so nothing leaves."""
     file = Path(os.environ.get(LEDGER_NAME, "") or ".lanewise/studio.sqlite3")
     file.parent.mkdir(parents=True, exist_ok=True)
-    release = max(resources.files("guards").joinpath("policies").iterdir(), key=lambda f: f.name)
     systems = open_directory(company_folder()).systems()
     return build_graph(
         build_steps(
             open_store(file),
             systems,
-            parse_release(release.read_text(encoding="utf-8"), release.name),
+            packaged_release(),
             ModelSettings.from_environment(os.environ),
         )
     )

@@ -35,6 +35,7 @@ from ledger.people import PeopleLedger
 from ledger.reaching import Reach
 from ledger.register import Register
 from ledger.reviews import Review, Reviews
+from ledger.words import OPEN_PLACE
 
 # ── what a person had before their eyes ─────────────────────────────────────────────────────────────────────
 
@@ -257,13 +258,9 @@ def _written(text: str) -> str:
     return text
 
 
-_OPEN_PLACE = re.compile(r"\[Agent:[^\]]*\]")
-"""What ``agent.writers`` leaves in a draft for the person to decide or fill in."""
-
-
 def open_places(text: str) -> list[str]:
     """The places in a text that a person has to fill in, each once."""
-    return list(dict.fromkeys(_OPEN_PLACE.findall(text)))
+    return list(dict.fromkeys(OPEN_PLACE.findall(text)))
 
 
 def _finished(text: str) -> None:

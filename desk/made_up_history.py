@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +26,7 @@ from ledger.outbox import PostLedger
 from ledger.people import PeopleLedger
 from ledger.reviews import Review, Reviews
 from ledger.store import Store
+from ledger.words import OPEN_PLACE
 from tools.knowledge import current_articles
 from tools.sandbox import SandboxCompany
 from tools.systems import IncidentLog, Systems
@@ -175,12 +175,9 @@ def _open(review: Review | None) -> Review:
     return review
 
 
-_PLACE = re.compile(r"\[Agent:[^\]]*\]")
-
-
 def edited(draft: str, how: What) -> str:
     """The draft with its open places filled in, and changed as much as the deed says."""
-    text = _PLACE.sub("we have looked it up", draft)
+    text = OPEN_PLACE.sub("we have looked it up", draft)
     if how is What.EDIT:
         text += "\n\nPlease write to us if anything is left."
     if how is What.REWRITE:

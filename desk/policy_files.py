@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from agent.packaged import packaged_text
 from desk.errors import PolicyFileError
-from desk.records import packaged_text, read_release
+from desk.records import read_release
 from desk.settings import Settings
 from guards.policy import Release, parse_release
 from ledger.releases import Pinned, ReleaseLedger

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
+from agent.packaged import packaged_release
 from desk.errors import NothingFiled
 from desk.settings import Settings
 from guards.policy import Release, parse_release
@@ -18,8 +18,6 @@ from ledger.reviews import Reviews
 from ledger.store import Store, open_store, utc_now
 from tools.directory_documents import read_company
 from tools.sandbox import company_folder
-
-PACKAGED_RELEASE = "2026-03-01.toml"
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -68,13 +66,8 @@ def open_ledger(settings: Settings, clock: Clock) -> Store:
 def read_release(path: Path | None) -> Release:
     """The release of a file, or the packaged one. PolicyError names what is wrong; OSError where it cannot be read."""
     if path is None:
-        return parse_release(packaged_text(), PACKAGED_RELEASE)
+        return packaged_release()
     return parse_release(path.read_text(encoding="utf-8"), path.name)
-
-
-def packaged_text() -> str:
-    """The text of the release that comes with Lanewise."""
-    return (resources.files("guards") / "policies" / PACKAGED_RELEASE).read_text(encoding="utf-8")
 
 
 # ── the clock ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from agent.assessors import Assessors
@@ -16,7 +14,7 @@ from agent.sources import SourceFinder, Sources
 from agent.steps.assign_lane import coverage_of
 from guards.assess import Need, Opinion, assess
 from guards.assign import assign
-from guards.policy import Release, parse_release
+from guards.policy import Release
 from guards.triggers import Level, Trigger, Witness
 from tools.account_context import facts_from_context, untrusted_texts
 
@@ -114,10 +112,3 @@ def read_opinion(raw: Mapping[str, Any]) -> Opinion:
         severe=raw["severe"] is True,
         asks_human=raw["asks_human"] is True,
     )
-
-
-@cache
-def packaged_release() -> Release:
-    """The release that measuring stands on where none is named: the newest of the packaged ones."""
-    file = max((f for f in (files("guards") / "policies").iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return parse_release(file.read_text(encoding="utf-8"), file.name)

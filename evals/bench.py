@@ -17,11 +17,12 @@ from typing import Any, TypedDict, TypeVar
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
+from agent.packaged import packaged_release
 from agent.wiring import open_handler, text_head
 from evals.case import Case, read_cases
 from evals.run import message_of
 from evals.show import console
-from guards.policy import Release, parse_release
+from guards.policy import Release
 from ledger.events import Kind
 from ledger.history import History
 from ledger.store import open_store
@@ -81,11 +82,8 @@ class Pairs:
 
 async def main() -> None:
     """Prints medians and ratios, pair by pair in one run, so that a noisy machine spoils neither side."""
-    from importlib import resources
-
     out = console()
-    name = "2026-03-01.toml"
-    release = parse_release((resources.files("guards") / "policies" / name).read_text(encoding="utf-8"), name)
+    release = packaged_release()
     cases = {c.id: c for c in read_cases()}
     out.print("Time a ticket, SQLite on disk; beside an empty LangGraph graph of as many steps, equally durable")
     out.print(

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evals.assess import AssessRow, BadRow, packaged_release, read_rows
+from agent.packaged import packaged_release
+from evals.assess import AssessRow, BadRow, read_rows
 from guards.assign import lane_by_risk
 from guards.policy import Release
 from guards.triggers import Level, Matrix, Signal, Trigger, Witness

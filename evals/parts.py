@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from evals.assess import AssessRow, packaged_release, read_opinion, read_rows
+from agent.packaged import packaged_release
+from evals.assess import AssessRow, read_opinion, read_rows
 from evals.keywords import judge as by_keywords
 from evals.score import SHORT, Share, score
 from evals.show import console

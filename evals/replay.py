@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Sequence
 
-from evals.assess import packaged_release
+from agent.packaged import packaged_release
 from evals.case import read_cases
 from evals.cassettes import FOLDER
 from evals.exam import Hall, Sitting, examine, sittings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from ledger.people import PeopleLedger
 from ledger.result import TicketResult
 from ledger.reviews import Reviews
 from ledger.store import Store, open_store
+from ledger.words import OPEN_PLACE
 from tools.sandbox import SandboxCompany
 from tools.systems import Audience
 
@@ -189,7 +189,7 @@ class _Play:
 
 def _filled(draft: str) -> str:
     """The draft as a person would finish it: the desk lets no place stay open."""
-    return re.sub(r"\[Agent:[^\]]*\]", "As agreed in our team.", draft)
+    return OPEN_PLACE.sub("As agreed in our team.", draft)
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:

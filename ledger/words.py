@@ -7,6 +7,8 @@ import json
 import re
 from typing import Any
 
+OPEN_PLACE = re.compile(r"\[Agent:[^\]]*\]")
+"""What the assistant leaves in a draft for a person to decide or fill in."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 _SYMBOL_FOR_NULL = "\u2400"

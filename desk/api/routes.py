@@ -175,7 +175,7 @@ def _what_stands(look: decisions.Look) -> str:
 def _file(counter: Counter, who: Caller, ticket: str, message: MessageIn) -> Filed:
     if message.requester.verified:
         who.check(Scope.TICKETS_VOUCH)
-    done = counter.receive(message.incoming(ticket, f"api:{who.key.name}"[:100], may_vouch=True))
+    done = counter.receive(message.incoming(ticket, f"api:{who.key.name}"[:100]))
     return Filed(ticket=done.ticket, key=done.key, first=done.first)
 
 

@@ -63,7 +63,7 @@ class MessageIn(Shape):
     account_context: JsonValue = None
     earlier: Annotated[list[EarlierTurn], Field(max_length=500)] = []
 
-    def incoming(self, ticket: str, channel: str, *, may_vouch: bool) -> IncomingMessage:
+    def incoming(self, ticket: str, channel: str) -> IncomingMessage:
         """As the ledger files it."""
         who = self.requester
         return IncomingMessage(
@@ -73,7 +73,7 @@ class MessageIn(Shape):
             subject=self.subject,
             requester_email=who.email,
             requester_name=who.name,
-            verified=who.verified and may_vouch,
+            verified=who.verified,
             account_id=who.account_id,
             recipient=self.recipient or who.email,
             text=self.text,

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
+from agent.packaged import packaged_release
 from evals.speed.environments import PEERS_LEFT_OUT, Peer, PeerMissing, start
 from evals.speed.figures import Goal, Ratio, Row, Section, Spread, at_least, at_most
-from evals.speed.house import grants_from_memory, packaged_release
+from evals.speed.house import grants_from_memory
 from evals.speed.peer import timed
 from evals.speed.race import Side, race
 from evals.speed.rule import every_request, in_words, rule, timed_requests

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from agent.briefing import Briefing
+from agent.packaged import packaged_release
 from agent.release_in_force import release_view
 from guards.gate import Grant, Letter, Permit, Piece
 from guards.lanes import Lane
-from guards.policy import Release, parse_release
+from guards.policy import Release
 from ledger.events import Entry, Kind
 from ledger.intake import IncomingMessage, Intake
 from ledger.outbox import PostLedger
@@ -27,12 +27,6 @@ from ledger.worker import WorkerLedger
 ADDRESS = "ada@customer.example"
 WORDS = "Where do I find audit logs in the admin panel?"
 REPLY = "Open Settings, then Security, then Audit log."
-
-
-def packaged_release() -> Release:
-    """The policy release that the product comes with."""
-    name = "2026-03-01.toml"
-    return parse_release((resources.files("guards") / "policies" / name).read_text(encoding="utf-8"), name)
 
 
 class WithoutFsync(Store):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Any
 from guards.lanes import Consequence, Lane
 from ledger.events import Event, Kind
 from ledger.scorecard.marks import Mark
-from ledger.words import digest_of
+from ledger.words import OPEN_PLACE, digest_of
 
 VERSION = 2
 """Of this fold. Where it is not the stored one, the summaries are made anew from the events."""
@@ -164,10 +163,6 @@ READS = frozenset(
 """The kinds that the fold reads."""
 
 
-_PLACE = re.compile(r"\[Agent:[^\]]*\]")
-"""What ``agent.writers`` leaves in a draft for the person to decide or fill in."""
-
-
 def customer_of(words: str | None) -> str | None:
     """A digest of who wrote, from the sealed words of a message: the person's address, else the account. None where
     neither is there, or the words were erased."""
@@ -179,7 +174,7 @@ def customer_of(words: str | None) -> str | None:
 def share_changed(draft: str, sent: str) -> int:
     """How many words in a thousand differ between two texts, counted over both. What a draft left open for the agent to fill
     in is no word of it."""
-    before, after = _PLACE.sub("", draft).split(), sent.split()
+    before, after = OPEN_PLACE.sub("", draft).split(), sent.split()
     if not before and not after:
         return 0
     return round(1000 * (1 - difflib.SequenceMatcher(None, before, after, autojunk=False).ratio()))

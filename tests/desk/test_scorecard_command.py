@@ -14,9 +14,9 @@ import pytest
 from ledger_for_scores import filled
 from typer.testing import CliRunner
 
+from agent.packaged import packaged_text
 from desk import scoring
 from desk.made_up_marks import MARK, NOTE
-from desk.records import packaged_text
 from lanewise import app
 from ledger.scorecard.metrics import METRICS
 from ledger.scorecard.warnings import People, read_warnings
