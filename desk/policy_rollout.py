@@ -53,8 +53,11 @@ def promote(
 
 def _phase(to: str) -> Phase:
     wanted = to.replace("-", "_")
-    if wanted not in (Phase.ASSISTED, Phase.NARROW, Phase.EXPANSION):
-        raise NotYetAllowed(f"--to {to[:40]}: choose assisted, narrow or expansion")
+    if wanted not in (Phase.NARROW, Phase.EXPANSION):
+        drafts = (
+            "; drafts need no evidence, and in phase assisted lane 1 is as in narrow" if wanted == "assisted" else ""
+        )
+        raise NotYetAllowed(f"--to {to[:40]}: choose narrow or expansion{drafts}")
     return Phase(wanted)
 
 

@@ -38,6 +38,9 @@ class Evidence:
     """The scorecard's ``packet_usefulness``: of tickets whose packet was rated, those where it saved time."""
     agreed: Share
     """Of the lanes that people named before seeing ours: the same lane, or a lower."""
+    foreseen: Share = Share(0, 0)
+    """Of tickets that roll-out alone kept from being answered without a person, and whose lane people named at the desk
+    before seeing ours: those for which anybody named a higher lane than 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +76,22 @@ def lower(share: Share, confidence: float) -> float:
 
 
 def judge(evidence: Evidence, bars: Promotion, to: Phase) -> tuple[Finding, ...]:
-    """What the family shows for a phase. Drafts for people (``assisted``) need people's agreement and useful packets;
-    anything answered alone needs all of it."""
+    """What the family shows for a phase. What lane 1 would miss is known before it opens by the lanes that people named
+    blind, and afterwards by audits: the first step takes both, ``expansion`` audits alone."""
+    tried = to is Phase.EXPANSION
+    misses, foreseen = evidence.misses, Share(0, 0) if tried else evidence.foreseen
+    looked = Share(misses.hits + foreseen.hits, misses.of + foreseen.of)
+    where, counted = (
+        ("in audits", "audited tickets") if tried else ("in audits and blind reviews", "tickets looked at so")
+    )
     found = [
         _at_least("agreement of people who had not seen our lane", evidence.agreed, bars.agreed_at_least, bars),
         _at_least("packets that saved time", evidence.useful, bars.useful_at_least, bars),
+        _at_most_bar(f"high-risk misses {where}", looked, bars.high_risk_miss_at_most, bars),
+        _at_most_bar("overrides", evidence.overrides, bars.override_at_most, bars),
+        _at_most_bar("recontacts within 7 days", evidence.recontacts, bars.recontact_at_most, bars),
+        _counted(counted, looked.of, bars.audited_at_least),
     ]
-    if to is not Phase.ASSISTED:
-        found += [
-            _at_most_bar("high-risk misses in audits", evidence.misses, bars.high_risk_miss_at_most, bars),
-            _at_most_bar("overrides", evidence.overrides, bars.override_at_most, bars),
-            _at_most_bar("recontacts within 7 days", evidence.recontacts, bars.recontact_at_most, bars),
-            _counted("audited tickets", evidence.misses.of, bars.audited_at_least),
-        ]
     return tuple(found)
 
 

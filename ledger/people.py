@@ -31,6 +31,7 @@ from ledger.errors import (
 )
 from ledger.events import HOUSE, Entry, Kind, own_key
 from ledger.moment import Halt, ReleaseView, halts_now
+from ledger.named_lanes import kept_by_rollout
 from ledger.register import Register
 from ledger.reviews import Review
 from ledger.store import Store
@@ -226,6 +227,8 @@ class PeopleLedger:
                 levels = assessed.head.get("levels", {}) if assessed else {}
                 raised = [trigger for trigger, level in levels.items() if level != Level.LOW.word]
                 ours = {"ours": int(head["lane"]), "families": list(head.get("families", []))}
+                blind = act.review is not None and act.review.id == hidden_in
+                ours["alone"] = blind and kept_by_rollout(head, act.held.lane)
                 act.write({**ours, "raised": raised}, inbox=False)
         return act.decision()
 

@@ -14,6 +14,7 @@ from ledger.audits.figures import audited, families_of
 from ledger.audits.verdicts import standings
 from ledger.decisions import DecisionKind
 from ledger.events import HOUSE, Kind, timeline
+from ledger.named_lanes import foreseen_misses
 from ledger.rollout import MACHINE
 from ledger.scorecard.metrics import BY_ID
 from ledger.scorecard.projecting import catch_up
@@ -64,6 +65,7 @@ class LedgerCounts:
             told = touching(conn, family, since, self._store.now())
             named = _named(conn, family, since)
         return Evidence(
+            foreseen=foreseen_misses(self._store, family, since),
             misses=self._audited(family, since),
             overrides=Share(*count(told, _OVERRIDE)),
             recontacts=Share(*count(told, _RECONTACT)),

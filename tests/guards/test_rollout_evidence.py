@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -61,9 +62,19 @@ def test_good_evidence_holds_and_each_lack_is_named_with_how_many_more() -> None
     none = Evidence(*(Share(0, 0) for _ in range(5)))
     asked = {f.name: f.more for f in judge(none, BARS, Phase.NARROW)}
     assert len(asked) == 6 and all(more and more > 0 for more in asked.values())
-    assert asked["high-risk misses in audits"] == 59
-    assert asked["audited tickets"] == BARS.audited_at_least
-    assert {f.name for f in judge(none, BARS, Phase.ASSISTED)} < set(asked)
+    assert asked["high-risk misses in audits and blind reviews"] == 59
+    assert asked["tickets looked at so"] == BARS.audited_at_least
+    assert judge(none, BARS, Phase.ASSISTED) == judge(none, BARS, Phase.NARROW), "law 9: lane 1 there is as in narrow"
+
+
+def test_the_first_step_counts_lanes_named_blind_beside_audits_and_expansion_counts_audits_alone() -> None:
+    blind = replace(GOOD, misses=Share(0, 10), foreseen=Share(1, 90))
+    asked = {f.name: f for f in judge(blind, BARS, Phase.NARROW)}
+    assert asked["high-risk misses in audits and blind reviews"].share == Share(1, 100)
+    assert asked["tickets looked at so"].holds
+    further = {f.name: f for f in judge(blind, BARS, Phase.EXPANSION)}
+    assert further["high-risk misses in audits"].share == Share(0, 10)
+    assert further["audited tickets"].more == 50
 
 
 @settings(max_examples=40)
@@ -71,7 +82,7 @@ def test_good_evidence_holds_and_each_lack_is_named_with_how_many_more() -> None
 def test_how_many_more_is_the_fewest_that_are_enough(misses: int, of: int) -> None:
     share = Share(misses, max(of, misses))
     evidence = Evidence(share, GOOD.overrides, GOOD.recontacts, GOOD.useful, GOOD.agreed)
-    more = next(f.more for f in judge(evidence, BARS, Phase.NARROW) if f.name == "high-risk misses in audits")
+    more = next(f.more for f in judge(evidence, BARS, Phase.EXPANSION) if f.name == "high-risk misses in audits")
     assert more is not None
     assert upper(Share(misses, share.of + more), BARS.confidence) <= BARS.high_risk_miss_at_most
     if more:
