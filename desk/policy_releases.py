@@ -272,3 +272,8 @@ def status(records: Records, tell: Tell) -> int:
         more = f", held to {held[family.id].value.replace('_', ' ')}" if family.id in held else ""
         tell(f"  {family.id:<20} {said}{more}")
     return 0
+    if not ledger.was_in_force(target):
+        raise NotYetAllowed(
+            f"release {target.version} was never in force here, so there is no way back to it: `lanewise policy activate "
+            f"{target.version}` says what it lacks"
+        )

@@ -16,8 +16,8 @@ from ledger.errors import NotYetAllowed
 from ledger.events import HOUSE, Entry, Event, Kind, append, by_key, latest, own_key, timeline
 from ledger.store import Store
 
-ACTIVATED, ROLLED_BACK = "activated", "rolled_back"
-_BY_RELEASE = frozenset({ACTIVATED, ROLLED_BACK})
+ACTIVATED, ROLLED_BACK, ADOPTED = "activated", "rolled_back", "adopted"
+_BY_RELEASE = frozenset({ACTIVATED, ROLLED_BACK, ADOPTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +70,38 @@ class ReleaseLedger:
         with self._store.read() as conn:
             return _pinned(conn, version)
 
-    def prove(self, release: Pinned, passed: bool, found: Mapping[str, Any]) -> None:
-        """Records what the proofs of a proposed release found. NotYetAllowed, ReleaseConflict."""
+    def was_in_force(self, release: Pinned) -> bool:
+        """Whether this very text was ever put in force here, or was in force when another took its place."""
+        with self._store.read() as conn:
+            told = [e.head for e in timeline(conn, HOUSE, [Kind.RELEASE_ADOPTED])]
+        asked = (release.version, release.digest)
+        return any(asked in ((h["release"], h["digest"]), (h.get("before"), h.get("before_digest"))) for h in told)
+
+    def prove(self, release: Pinned, passed: bool, found: Mapping[str, Any], *, against: Pinned | None = None) -> None:
+        """Records what the proofs of a proposed release found, beside ``against``, the release in force that they
+        compared it with. NotYetAllowed, ReleaseConflict."""
         head = {"release": release.version, "digest": release.digest, "passed": passed, "found": found}
+        head |= _base(against)
         self._write(Kind.RELEASE_PROVEN, release, head, "lanewise", "")
 
-    def proven(self, release: Pinned) -> Event | None:
-        """The last proof of this very text; None where it was never proven."""
+    def proven(self, release: Pinned, *, against: Pinned | None = None) -> Event | None:
+        """The last proof of this very text; None where it was never proven. With ``against``, the last that compared it
+        with that text."""
         with self._store.read() as conn:
-            told = [e for e in timeline(conn, HOUSE, [Kind.RELEASE_PROVEN]) if _is_of(e, release)]
+            told = [e for e in timeline(conn, HOUSE, [Kind.RELEASE_PROVEN]) if _is_of(e, release, against)]
         return told[-1] if told else None
 
-    def approve(self, release: Pinned, group: OwnerGroup, sign: Signature, members: Collection[str] | None) -> None:
-        """A person's yes in the name of a group. ``members`` are the group's, where the settings name any.
+    def approve(
+        self,
+        release: Pinned,
+        group: OwnerGroup,
+        sign: Signature,
+        members: Collection[str] | None,
+        *,
+        against: Pinned | None = None,
+    ) -> None:
+        """A person's yes in the name of a group, to what the release changes of ``against``, the one in force. ``members``
+        are the group's, where the settings name any.
 
         NotYetAllowed where they are no member, or where nobody is named and they have spoken for another group.
         """
@@ -96,13 +115,14 @@ class ReleaseLedger:
                 f"{sign.by} has approved {release.version} for {other} already, and stands for one group only. Name the "
                 "members of both in lanewise.toml (policy.groups), or ask somebody else"
             )
-        head = {"release": release.version, "digest": release.digest, "group": group.value}
+        head = {"release": release.version, "digest": release.digest, "group": group.value} | _base(against)
         self._write(Kind.RELEASE_APPROVED, release, head, sign.by, sign.reason)
 
-    def approvals(self, release: Pinned) -> tuple[Approval, ...]:
-        """Who has approved this very text, and for whom; the first of each group."""
+    def approvals(self, release: Pinned, *, against: Pinned | None = None) -> tuple[Approval, ...]:
+        """Who has approved this very text, and for whom; the first of each group. With ``against``, only those who
+        approved what it changes of that text."""
         with self._store.read() as conn:
-            told = [e for e in timeline(conn, HOUSE, [Kind.RELEASE_APPROVED]) if _is_of(e, release)]
+            told = [e for e in timeline(conn, HOUSE, [Kind.RELEASE_APPROVED]) if _is_of(e, release, against)]
         found: dict[OwnerGroup, Approval] = {}
         for event in told:
             group = OwnerGroup(str(event.head["group"]))
@@ -110,7 +130,8 @@ class ReleaseLedger:
         return tuple(found.values())
 
     def put_in_force(self, release: Pinned, before: Pinned, how: str, sign: Signature) -> InForce:
-        """Makes it the release in force, from this commit on. The rights of the one before are dead by it."""
+        """Makes it the release in force, from this commit on. The rights of the one before are dead by it. NotYetAllowed
+        where another than ``before`` is in force by now; a roll-back waits for nobody."""
         head = {
             "release": release.version,
             "digest": release.digest,
@@ -120,6 +141,12 @@ class ReleaseLedger:
         }
         entry = Entry(Kind.RELEASE_ADOPTED, self._fresh(sign.key), head, {"reason": sign.reason})
         with self._store.write(durable=True) as conn:
+            now = in_force(conn)
+            if now is not None and how != ROLLED_BACK and (now.version, now.digest) != (before.version, before.digest):
+                raise NotYetAllowed(
+                    f"release {now.version} was put in force by {now.by} meanwhile, and {release.version} was compared "
+                    f"with {before.version}: prove and approve it again"
+                )
             append(conn, HOUSE, entry, at=self._store.now(), actor=sign.by)
             found = in_force(conn)
         assert found is not None
@@ -182,8 +209,15 @@ def _pinned(conn: Connection, version: str) -> Pinned | None:
     return None
 
 
-def _is_of(event: Event, release: Pinned) -> bool:
-    return (event.head["release"], event.head["digest"]) == (release.version, release.digest)
+def _is_of(event: Event, release: Pinned, against: Pinned | None) -> bool:
+    head = event.head
+    # What does not say with which release it compared covers none: it is asked for again.
+    based = against is None or (head.get("against"), head.get("against_digest")) == (against.version, against.digest)
+    return based and (head["release"], head["digest"]) == (release.version, release.digest)
+
+
+def _base(against: Pinned | None) -> dict[str, str]:
+    return {} if against is None else {"against": against.version, "against_digest": against.digest}
 
 
 def _key(version: str) -> str:

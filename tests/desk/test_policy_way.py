@@ -163,6 +163,17 @@ def test_members_of_a_group_are_named_in_the_settings(team: Path, records: Recor
     assert approve(named, "2026-04-01", "Bo", "support_leadership", "", print) == 0
 
 
+def test_there_is_no_way_back_to_a_release_that_was_never_in_force(records: Records, team: Path) -> None:
+    before = release_now(records.settings, records.store)
+    path = candidate(team, "2026-09-09", (r"^phase = .*$", 'phase = "expansion"'))
+    propose(records, path, "eve", "please", print)
+    for family in (None, "billing"):
+        with pytest.raises(NotYetAllowed, match="never in force here"):
+            roll_back(records, "2026-09-09", family, "eve", "odd", print)
+    assert release_now(records.settings, records.store) == before
+    assert not RolloutLedger(records.store).holds()
+
+
 def test_a_back_test_is_told_as_text_json_and_one_page(run: Any, team: Path, tmp_path: Path) -> None:
     path = candidate(team, "2026-04-01", *QUIET)
     words = ("--workspace", TEAM, "--json", "b.json", "--html", "b.html")
