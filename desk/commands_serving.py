@@ -65,7 +65,7 @@ def add_to(
         role: Annotated[
             list[str] | None, typer.Option(help="agent, specialist, lead, policy_owner or auditor.")
         ] = None,
-        group: Annotated[list[str] | None, typer.Option(help="Whose rules they may change.")] = None,
+        group: Annotated[list[str] | None, typer.Option(help="For whom they may approve a release, signed in.")] = None,
         email: Annotated[str, typer.Option(help="Their address; an identity provider names them by it.")] = "",
         outside: Annotated[bool, typer.Option("--no-password", help="They sign in elsewhere (OIDC) alone.")] = False,
         workspace: Where = HERE,

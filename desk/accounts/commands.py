@@ -6,9 +6,10 @@ import getpass
 import sys
 from collections.abc import Callable, Iterable
 
-from desk.accounts.people import Group, Role
+from desk.accounts.people import Role
 from desk.accounts.signing_in import hashed
 from desk.errors import NotAllowed
+from guards.policy import OwnerGroup
 from ledger.accounts import Accounts, User
 
 Tell = Callable[[str], None]
@@ -19,7 +20,7 @@ def add(
 ) -> int:
     """Makes a user; the password is asked for, or read as one line of standard input. ``outside``: they sign in with
     the identity provider alone."""
-    known = named(Role, roles), named(Group, groups)
+    known = named(Role, roles), named(OwnerGroup, groups)
     if not known[0]:
         raise NotAllowed(f"a user needs a role: choose of {', '.join(Role)}")
     user = accounts.add(name, email, None if outside else hashed(asked()), *known)
@@ -41,7 +42,7 @@ def change(
         name,
         secret=hashed(asked()) if password else None,
         roles=named(Role, roles) or None,
-        groups=named(Group, groups) or None,
+        groups=named(OwnerGroup, groups) or None,
         disabled=disable,
     )
     tell(told(user))
@@ -68,12 +69,13 @@ def told(user: User) -> str:
     return ", ".join(parts)
 
 
-def named(kind: type[Role] | type[Group], names: Iterable[str]) -> list[str]:
+def named(kind: type[Role] | type[OwnerGroup], names: Iterable[str]) -> list[str]:
     """The roles or groups of those names. NotAllowed for one that is not known."""
     plain = [name.strip().lower().replace("-", "_") for name in names]
     for name in plain:
         if name not in set(kind):
-            raise NotAllowed(f"there is no {kind.__name__.lower()} {name[:40]!r}: choose of {', '.join(kind)}")
+            what = "role" if kind is Role else "group"
+            raise NotAllowed(f"there is no {what} {name[:40]!r}: choose of {', '.join(kind)}")
     return plain
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from desk.errors import NotAllowed
+from guards.policy import OwnerGroup
 from ledger.accounts import User
 
 
@@ -17,16 +18,6 @@ class Role(StrEnum):
     LEAD = "lead"
     POLICY_OWNER = "policy_owner"
     AUDITOR = "auditor"
-
-
-class Group(StrEnum):
-    """Whose rules somebody may change."""
-
-    SUPPORT_LEADERSHIP = "support_leadership"
-    OPERATIONS = "operations"
-    ENGINEERING = "engineering"
-    SECURITY = "security"
-    LEGAL = "legal"
 
 
 class May(StrEnum):
@@ -42,8 +33,6 @@ class May(StrEnum):
     REVIEW = "review"
     MEASURE = "measure"
     OWN_POLICY = "own_policy"
-    ERASE = "erase"
-    MANAGE_USERS = "manage_users"
 
 
 _EVERYBODY = frozenset(Role)
@@ -66,8 +55,6 @@ ALLOWED: dict[May, tuple[frozenset[Role], str]] = {
     ),
     May.MEASURE: (_EVERYBODY, "figures hidden from those who make them are not believed"),
     May.OWN_POLICY: (frozenset({Role.POLICY_OWNER}), "a rule has an owner"),
-    May.ERASE: (frozenset({Role.LEAD}), "words that are erased do not come back"),
-    May.MANAGE_USERS: (frozenset({Role.LEAD}), "who may work here is a lead's decision"),
 }
 """Each right at the desk: which roles have it, and why. What stands in no row nobody may do."""
 
@@ -79,13 +66,14 @@ class Person:
     name: str
     """As their decisions are signed."""
     roles: frozenset[Role]
-    groups: frozenset[Group]
+    groups: frozenset[OwnerGroup]
+    """Those for which they may approve a policy release where they are signed in."""
 
     @classmethod
     def of(cls, user: User) -> Person:
         """A user as a person. A role or group that is not known gives nothing."""
         roles = frozenset(role for role in Role if role in user.roles)
-        return cls(user.name, roles, frozenset(group for group in Group if group in user.groups))
+        return cls(user.name, roles, frozenset(group for group in OwnerGroup if group in user.groups))
 
     def may(self, what: May) -> bool:
         """True where one of their roles has that right."""
