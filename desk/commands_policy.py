@@ -51,8 +51,8 @@ def _releases(group: typer.Typer, settings: Any, records: Any, end: Any, exam: A
         end(lambda: look(settings(workspace), file, _tell))
 
     @group.command("adopt")
-    def adopt(by: By = "", reason: Why = "", workspace: Where = HERE) -> None:
-        """Put the release that lanewise.toml names in force, though it may be older than one that was used before."""
+    def adopt(by: By, reason: Why, workspace: Where = HERE) -> None:
+        """Put the release that lanewise.toml names in force: an older one, or one that narrows what was activated."""
         from desk.adopting import adopt_release
 
         end(lambda: adopt_release(records(workspace), by, reason, _tell))
@@ -172,7 +172,7 @@ def _rollout(group: typer.Typer, records: Any, end: Any) -> None:
     @group.command("promote")
     def promote(
         family: FamilyName,
-        to: Annotated[str, typer.Option(help="assisted, narrow or expansion.")],
+        to: Annotated[str, typer.Option(help="narrow or expansion.")],
         by: By = "",
         reason: Why = "",
         workspace: Where = HERE,

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desk import policy_files as files
+from desk.accounts.people import Person
 from desk.decisions import signed
 from desk.errors import PolicyFileError
 from desk.records import Records, read_release
-from guards.errors import PolicyError
-from guards.policy import OwnerGroup, Release, parse_release
+from guards.errors import PolicyError, ReleaseConflict
+from guards.policy import OwnerGroup, Phase, Release, parse_release
 from guards.policy_diff import Change, Width, diff, groups_needed, overall
 from guards.policy_law import within_the_table
-from guards.rollout import Ceiling, ceiling_of, open_families
+from guards.rollout import Ceiling, ceiling_of, steps_up
 from ledger.decisions import Signature
 from ledger.errors import NotYetAllowed
-from ledger.releases import ACTIVATED, ROLLED_BACK, Pinned, ReleaseLedger
+from ledger.releases import ACTIVATED, ADOPTED, ROLLED_BACK, Pinned, ReleaseLedger
 from ledger.rollout import RolloutLedger
 from ledger.rollout_gate import promoted_families
 
@@ -128,27 +129,55 @@ def prove(records: Records, version: str, exam: Exam, tell: Tell, backtested: Ba
         tell(f"{'holds' if proof.passed else 'DOES NOT HOLD'}: {proof.name}: {proof.told}")
     passed = all(p.passed for p in proofs)
     said = {p.name: {"passed": p.passed, "told": p.told[:280]} for p in proofs}
-    ReleaseLedger(records.store).prove(pinned_of(release), passed, said)
+    ReleaseLedger(records.store).prove(pinned_of(release), passed, said, against=pinned_of(now))
     tell(f"Next: lanewise policy approve {version} --by NAME --group GROUP" if passed else "It cannot be activated so.")
     return 0 if passed else 1
 
 
-def approve(records: Records, version: str, by: str, group: str, reason: str, tell: Tell) -> int:
-    """Records a person's yes for a group. NotYetAllowed says who may; PolicyFileError where the text was changed."""
+def approve(
+    records: Records,
+    version: str,
+    by: str,
+    group: str,
+    reason: str,
+    tell: Tell,
+    *,
+    signed_in: Person | None = None,
+) -> int:
+    """Records a person's yes for a group, to what the release changes of the one in force. Whoever is ``signed_in`` speaks
+    for the groups of their account; a name that is only typed is held to lanewise.toml alone.
+
+    NotYetAllowed says who may; PolicyFileError where the text was changed.
+    """
     try:
         asked = OwnerGroup(group.replace("-", "_").replace(" ", "_"))
     except ValueError:
         raise PolicyFileError(f"there is no group {group[:60]!r}; choose one of {', '.join(OwnerGroup)}") from None
     release = _proposed(records, version)
-    ledger, members = ReleaseLedger(records.store), records.settings.groups.get(asked)
-    ledger.approve(pinned_of(release), asked, sign(by, reason or f"approved for {asked}"), members)
+    now, signature = files.release_now(records.settings, records.store), sign(by, reason or f"approved for {asked}")
+    members = _members(records, asked, signature.by, signed_in)
+    ReleaseLedger(records.store).approve(pinned_of(release), asked, signature, members, against=pinned_of(now))
     left = missing(records, release)
-    tell(f"approved: release {version}, by {by} for {asked}")
+    tell(f"approved: release {version} beside {now.version}, by {signature.by} for {asked}")
+    if signed_in is None:
+        tell("  the name was typed, and nobody signed in: no account's groups were asked")
     for line in left:
         tell(f"  still missing: {line}")
     if not left:
         tell(f"Next: lanewise policy activate {version}")
     return 0
+
+
+def _members(records: Records, group: OwnerGroup, by: str, signed_in: Person | None) -> tuple[str, ...] | None:
+    """Who may speak for a group, None for anybody; where somebody is signed in, their account has to say so too."""
+    members = records.settings.groups.get(group)
+    if signed_in is None:
+        return members
+    if by != signed_in.name or group not in signed_in.groups:
+        raise NotYetAllowed(
+            f"{by} does not speak for {group}: `lanewise user change NAME --group {group}` gives an account that group"
+        )
+    return (by,) if members is None else members
 
 
 def _proposed(records: Records, version: str) -> Release:
@@ -164,32 +193,59 @@ def _proposed(records: Records, version: str) -> Release:
 def missing(records: Records, release: Release) -> list[str]:
     """What stands between a proposed release and being in force, one line each."""
     ledger, now = ReleaseLedger(records.store), files.release_now(records.settings, records.store)
-    found = []
-    proof = ledger.proven(pinned_of(release))
+    found, mine, base = [], pinned_of(release), pinned_of(now)
+    proof = ledger.proven(mine, against=base)
     if proof is None or proof.head.get("passed") is not True:
-        found.append(f"a proof that holds: lanewise policy prove {release.version}")
-    given = {a.group for a in ledger.approvals(pinned_of(release))}
+        stale = "" if proof or not ledger.proven(mine) else f" (the one there is was not beside {now.version})"
+        found.append(f"a proof that holds: lanewise policy prove {release.version}{stale}")
+    given, ever = ({a.group for a in ledger.approvals(mine, against=b)} for b in (base, None))
     for group, rules in groups_needed(diff(now, release)).items():
         if group not in given:
-            found.append(f"approval of {group}, for {', '.join(rules[:3])}{' ...' if len(rules) > 3 else ''}")
+            stale = f" (the one there is was not beside {now.version})" if group in ever else ""
+            found.append(f"approval of {group}, for {', '.join(rules[:3])}{' ...' if len(rules) > 3 else ''}{stale}")
     earned = promoted_families(records.store)
-    for family in sorted(open_families(release) - open_families(now)):
-        if family not in earned:
-            found.append(f"evidence for the family {family}: lanewise policy promote {family} --to narrow")
+    for family, step in steps_up(now, release).items():
+        # What was once recorded for `assisted` rests on drafts alone, and opens nothing.
+        if earned.get(family) not in (step, Phase.EXPANSION):
+            found.append(f"evidence for the family {family}: lanewise policy promote {family} --to {step}")
     return found
 
 
 def activate(records: Records, version: str, by: str, reason: str, tell: Tell) -> int:
     """Puts a proposed, proven and approved release in force at once. NotYetAllowed names everything that is missing."""
-    release = _proposed(records, version)
+    release, now = _proposed(records, version), files.release_now(records.settings, records.store)
     if left := missing(records, release):
         raise NotYetAllowed(f"release {version} cannot be activated yet. Missing: " + "; ".join(left))
-    return _switch(records, release, ACTIVATED, sign(by, reason or "activated from the command line"), tell)
+    signature = sign(by, reason or "activated from the command line")
+    return _switch(records, release, ACTIVATED, signature, tell, beside=pinned_of(now))
 
 
-def _switch(records: Records, release: Release, how: str, signature: Signature, tell: Tell) -> int:
+def adopt_named(records: Records, named: Release, signature: Signature, tell: Tell) -> int:
+    """Puts the release that lanewise.toml names in force where another was put in force from the store. NotYetAllowed
+    where it does anything but narrow and lacks what an activation asks for; ReleaseConflict, PolicyFileError."""
+    ledger, now = ReleaseLedger(records.store), files.release_now(records.settings, records.store)
+    held = ledger.pinned(named.version)
+    if held is not None and held.digest != named.digest:
+        raise ReleaseConflict(f"release {named.version} stands in the record with another text; give this one its own")
+    narrows = all(change.width is Width.NARROWS for change in diff(now, named))
+    if not narrows and (left := missing(records, named)):
+        raise NotYetAllowed(
+            f"release {named.version} does more than narrow {now.version}, which is in force. Nothing was changed. "
+            f"Propose it first (`lanewise policy propose FILE`). Missing: {'; '.join(left)}"
+        )
+    files.keep(records.settings, named, files.text_of(records.settings.policy))
+    return _switch(records, named, ADOPTED, signature, tell, beside=pinned_of(now))
+
+
+def _switch(
+    records: Records, release: Release, how: str, signature: Signature, tell: Tell, beside: Pinned | None = None
+) -> int:
     settings, store = records.settings, records.store
     before = _outgoing(records)
+    if beside is not None and (before.version, before.digest) != (beside.version, beside.digest):
+        raise NotYetAllowed(
+            f"release {before.version} was put in force meanwhile: prove and approve {release.version} again"
+        )
     ReleaseLedger(store).put_in_force(pinned_of(release), before, how, signature)
     tell(f"In force at once: release {release.version}, by {signature.by}. Before it: {before.version}.")
     tell("What was proposed or approved under another release, and has not left, does not leave.")
@@ -199,7 +255,7 @@ def _switch(records: Records, release: Release, how: str, signature: Signature, 
         )
     with suppress(PolicyError, OSError):  # in force it is already; what else is wrong there is for the next command
         if read_release(settings.policy).version != release.version:
-            tell("  lanewise.toml names another release; it counts again after `lanewise policy adopt`")
+            tell("  lanewise.toml names another release, which is not in force")
     return 0
 
 
@@ -225,6 +281,11 @@ def roll_back(records: Records, version: str | None, family: str | None, by: str
     target = ledger.pinned(version) if version else now.before if now else None
     if target is None:
         raise NotYetAllowed(f"release {version} was never proposed and never in force here")
+    if not ledger.was_in_force(target):
+        raise NotYetAllowed(
+            f"release {target.version} was never in force here, so there is no way back to it: `lanewise policy activate "
+            f"{target.version}` says what it lacks"
+        )
     release = files.read_pinned(records.settings, target)
     if family is None:
         return _switch(records, release, ROLLED_BACK, signature, tell)
@@ -272,8 +333,3 @@ def status(records: Records, tell: Tell) -> int:
         more = f", held to {held[family.id].value.replace('_', ' ')}" if family.id in held else ""
         tell(f"  {family.id:<20} {said}{more}")
     return 0
-    if not ledger.was_in_force(target):
-        raise NotYetAllowed(
-            f"release {target.version} was never in force here, so there is no way back to it: `lanewise policy activate "
-            f"{target.version}` says what it lacks"
-        )

@@ -195,7 +195,7 @@ def _with_release(rules: Rules, settings: Settings, pinned: InForce) -> Rules:
         return rules
     told = (
         f"release {release.version} is in force since {pinned.at:%Y-%m-%d}, by {pinned.by}; lanewise.toml names "
-        f"{named.version}, which is not. `lanewise policy adopt` would put that one in force"
+        f"{named.version}, which is not. `lanewise policy adopt` puts that one in force where it only narrows"
     )
     return replace(rules, release=release, notices=(told, *rules.notices))
 

@@ -55,6 +55,19 @@ def for_ticket(release: Release, families: tuple[str, ...], holds: Mapping[str, 
     return release.model_copy(update={"rollout": narrowed})
 
 
+def step_of(release: Release, family: str) -> Phase:
+    """The step that a family must have earned before this release may open it: ``expansion`` where the release names the
+    family so, ``narrow`` for any other way to lane 1. Drafts are a person's to send, and take none."""
+    return Phase.EXPANSION if release.rollout.family_phase.get(family) is Phase.EXPANSION else Phase.NARROW
+
+
+def steps_up(now: Release, release: Release) -> Mapping[str, Phase]:
+    """The step that each family must have earned which the release opens, or names further, beside the one in force."""
+    before = {family: step_of(now, family) for family in open_families(now)}
+    steps = {family: step_of(release, family) for family in sorted(open_families(release))}
+    return {f: step for f, step in steps.items() if before.get(f) not in (step, Phase.EXPANSION)}
+
+
 def family_open(release: Release, families: tuple[str, ...]) -> bool:
     """True where every family touched has earned autonomy; an unknown family has not."""
     return bool(families) and all(ceiling_of(release, f) is Ceiling.OPEN for f in families)

@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
+from desk.accounts.people import Person, Role
+from desk.adopting import adopt_release
+from desk.errors import DecisionRefused
 from desk.policy_files import file_of, release_now
-from desk.policy_releases import activate, approve, propose, prove, roll_back
+from desk.policy_releases import activate, approve, missing, pinned_of, propose, prove, roll_back, sign
+from desk.policy_rollout import promote
 from desk.records import Records, open_records
 from desk.settings import load_settings
 from guards.errors import ReleaseConflict
-from guards.rollout import Ceiling
+from guards.policy import OwnerGroup, Release, parse_release
+from guards.rollout import Ceiling, open_families
+from guards.rollout_evidence import Evidence, Recent, Share
 from ledger.errors import NotYetAllowed
+from ledger.releases import ADOPTED, ReleaseLedger
 from ledger.rollout import RolloutLedger
 from ledger.rollout_gate import record_promotion
 
@@ -38,7 +45,7 @@ def records(team: Path) -> Any:
 
 def candidate(team: Path, version: str, *edits: tuple[str, str]) -> Path:
     """A copy of the workspace's release under a version of its own, with lines replaced."""
-    (base,) = (team / "policy").glob("*.toml")
+    (base,) = (team / "policy").glob("*-observe.toml")
     text = base.read_text(encoding="utf-8")
     for pattern, by in ((r"^version = .*$", f'version = "{version}"'), *edits):
         text, times = re.subn(pattern, by, text, count=1, flags=re.MULTILINE)
@@ -88,17 +95,45 @@ def test_a_family_is_opened_only_with_evidence_of_its_own(records: Records, team
     go(records, candidate(team, "2026-04-01", *NARROW), {"support_leadership": "bo"})
     with pytest.raises(NotYetAllowed, match="evidence for the family billing"):
         activate(records, "2026-04-01", "ada", "", print)
-    record_promotion(records.store, "usage_limits", "narrow", {}, records_sign())
+    assert promote(records, "usage_limits", "narrow", "ada", "ready", print, Shown()) == 0
     with pytest.raises(NotYetAllowed, match="evidence for the family billing"):
         activate(records, "2026-04-01", "ada", "", print)
-    record_promotion(records.store, "billing", "narrow", {}, records_sign())
+    assert promote(records, "billing", "narrow", "ada", "ready", print, Shown()) == 0
     assert activate(records, "2026-04-01", "ada", "", print) == 0
 
 
-def records_sign() -> Any:
-    from desk.policy_releases import sign
+class Shown:
+    """Everything that a family could be asked to show."""
 
-    return sign("ada", "a test")
+    def evidence(self, family: str) -> Evidence:
+        return Evidence(Share(0, 100), Share(5, 200), Share(20, 200), Share(60, 80), Share(95, 100))
+
+    def recent(self, family: str, days: int) -> Recent:
+        return Recent(Share(0, 0), Share(0, 0))
+
+
+def test_what_was_promoted_to_drafts_once_opens_no_lane_1(records: Records, team: Path) -> None:
+    go(records, candidate(team, "2026-04-01", *NARROW), {"support_leadership": "bo"})
+    record_promotion(
+        records.store, "billing", "assisted", {"agreed": [95, 100], "useful": [60, 80]}, sign("ada", "then")
+    )
+    with pytest.raises(
+        NotYetAllowed, match="evidence for the family billing: lanewise policy promote billing --to narrow"
+    ):
+        activate(records, "2026-04-01", "ada", "", print)
+    assert not open_families(release_now(records.settings, records.store))
+
+
+def test_the_phase_that_a_release_gives_a_family_is_one_that_the_family_has_earned(
+    records: Records, team: Path
+) -> None:
+    further = (NARROW[0], (NARROW[1][0], NARROW[1][1] + '\nfamily_phase = { billing = "expansion" }'))
+    go(records, candidate(team, "2026-04-01", *further), {"support_leadership": "bo"})
+    promote(records, "billing", "narrow", "ada", "ready", print, Shown())
+    with pytest.raises(NotYetAllowed, match=r"evidence for the family billing: .* --to expansion"):
+        activate(records, "2026-04-01", "ada", "", print)
+    promote(records, "billing", "expansion", "ada", "audited", print, Shown())
+    assert activate(records, "2026-04-01", "ada", "", print) == 0
 
 
 def test_a_changed_file_under_the_same_version_is_refused_everywhere(records: Records, team: Path) -> None:
@@ -172,6 +207,115 @@ def test_there_is_no_way_back_to_a_release_that_was_never_in_force(records: Reco
             roll_back(records, "2026-09-09", family, "eve", "odd", print)
     assert release_now(records.settings, records.store) == before
     assert not RolloutLedger(records.store).holds()
+
+
+def test_an_approval_and_a_proof_end_with_the_release_that_they_compared_with(records: Records, team: Path) -> None:
+    asks = (r"^several_mediums = .*$", "several_mediums = 3")
+    go(records, candidate(team, "2026-04-01", *QUIET, asks), {"support_leadership": "bo"})
+    first = ReleaseLedger(records.store).pinned("2026-04-01")
+    assert first is not None and not missing(records, release_of(records, "2026-04-01"))
+    go(records, candidate(team, "2026-04-02", *QUIET), {"support_leadership": "bo"})
+    activate(records, "2026-04-02", "ada", "", print)
+    with pytest.raises(NotYetAllowed, match=r"a proof that holds.*not beside 2026-04-02.*approval of .*not beside"):
+        activate(records, "2026-04-01", "ada", "", print)
+    assert prove(records, "2026-04-01", lambda release: None, print) == 0
+    approve(records, "2026-04-01", "bo", "support_leadership", "read again", print)
+    assert activate(records, "2026-04-01", "ada", "", print) == 0
+
+
+def release_of(records: Records, version: str) -> Release:
+    return parse_release(file_of(records.settings, version).read_text(encoding="utf-8"), version)
+
+
+def test_of_two_activations_at_once_the_second_is_told_to_look_again(records: Records, team: Path) -> None:
+    before, ledger = pinned_of(release_now(records.settings, records.store)), ReleaseLedger(records.store)
+    go(records, candidate(team, "2026-04-01", *QUIET), {"support_leadership": "bo"})
+    activate(records, "2026-04-01", "ada", "", print)
+    with pytest.raises(NotYetAllowed, match="put in force by ada meanwhile"):
+        ledger.put_in_force(before, before, "activated", sign("cy", "at the same time"))
+    ledger.put_in_force(before, before, "rolled_back", sign("cy", "a way back waits for nobody"))
+
+
+# ── lanewise.toml beside what was activated ─────────────────────────────────────────────────────────────────
+
+
+def names(team: Path, records: Records, path: Path) -> Records:
+    """The workspace after somebody pointed lanewise.toml at another release."""
+    file = team / "lanewise.toml"
+    text = re.sub(r'^file = "policy/.*"$', f'file = "policy/{path.name}"', file.read_text(encoding="utf-8"), flags=re.M)
+    file.write_text(text, encoding="utf-8")
+    settings = load_settings(team, {})
+    assert settings.policy == path
+    return Records(settings, records.store)
+
+
+def governed(records: Records, team: Path) -> None:
+    go(records, candidate(team, "2026-04-01", *QUIET), {"support_leadership": "bo"})
+    activate(records, "2026-04-01", "ada", "", print)
+
+
+def test_adopting_is_no_way_round_what_an_activation_asks_for(records: Records, team: Path) -> None:
+    governed(records, team)
+    wide = (r"^phase = .*$", 'phase = "expansion"'), (r"^deadline_hours = .*$", "deadline_hours = 24")
+    pointed = names(team, records, candidate(team, "2026-05-01", *wide))
+    with pytest.raises(
+        NotYetAllowed, match=r"does more than narrow.*a proof that holds.*evidence for the family billing"
+    ):
+        adopt_release(pointed, "eve", "quicker so", print)
+    assert release_now(pointed.settings, pointed.store).version == "2026-04-01"
+    same = (*QUIET, (r"^security_identity = \"security\"$", 'security_identity = "operations"'))
+    pointed = names(team, records, candidate(team, "2026-05-02", *same))
+    with pytest.raises(NotYetAllowed, match="approval of"):
+        adopt_release(pointed, "eve", "whose rules they are widens nothing by itself", print)
+
+
+def test_what_only_narrows_is_adopted_by_name_and_reason_and_pinned(records: Records, team: Path) -> None:
+    governed(records, team)
+    path = candidate(team, "2026-05-01", (r"^autonomous_families = .*$", "autonomous_families = []"))
+    pointed = names(team, records, path)
+    for by, reason in (("", "odd answers"), ("cy", "")):
+        with pytest.raises(DecisionRefused):
+            adopt_release(pointed, by, reason, print)
+    assert adopt_release(pointed, "cy", "odd answers", print) == 0
+    now = ReleaseLedger(records.store).in_force()
+    assert now is not None and (now.version, now.by) == ("2026-05-01", "cy")
+    assert [e.head["how"] for e in records.history.house_timeline() if e.head.get("how")][-1] == ADOPTED
+    path.write_text(path.read_text(encoding="utf-8").replace('"observe_only"', '"expansion"'), encoding="utf-8")
+    assert release_now(pointed.settings, pointed.store).rollout.phase == "observe_only", "its text is pinned"
+
+
+def test_before_any_activation_lanewise_toml_decides_and_adopting_says_so(run: Any, team: Path) -> None:
+    assert run("policy", "adopt", "--workspace", TEAM).exit_code == 2
+    done = run("policy", "adopt", "--by", "cy", "--reason", "as it is", "--workspace", TEAM)
+    assert done.exit_code == 0 and "lanewise.toml decides" in done.stdout
+
+
+# ── who speaks for a group ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_is_signed_in_speaks_for_the_groups_of_their_account_and_for_no_other(
+    records: Records, team: Path
+) -> None:
+    propose(records, candidate(team, "2026-04-01", *QUIET), "ada", "x", print)
+    bo = Person("Bo", frozenset({Role.POLICY_OWNER}), frozenset({OwnerGroup.SUPPORT_LEADERSHIP, OwnerGroup.LEGAL}))
+    told: list[str] = []
+    with pytest.raises(NotYetAllowed, match="does not speak for security"):
+        approve(records, "2026-04-01", "Bo", "security", "", told.append, signed_in=bo)
+    with pytest.raises(NotYetAllowed, match="does not speak for"):
+        approve(records, "2026-04-01", "Ada", "legal", "", told.append, signed_in=bo)
+    approve(records, "2026-04-01", "Bo", "support_leadership", "", told.append, signed_in=bo)
+    approve(records, "2026-04-01", "Bo", "legal", "", told.append, signed_in=bo)
+    assert "nobody signed in" not in "\n".join(told)
+    approve(records, "2026-04-01", "Cy", "security", "", told.append)
+    assert "the name was typed, and nobody signed in" in "\n".join(told)
+
+
+def test_where_the_settings_name_members_an_account_alone_is_not_enough(records: Records, team: Path) -> None:
+    propose(records, candidate(team, "2026-04-01", *QUIET), "ada", "x", print)
+    settings = records.settings.model_copy(update={"groups": {OwnerGroup.LEGAL: ("Di",)}})
+    bo = Person("Bo", frozenset({Role.POLICY_OWNER}), frozenset({OwnerGroup.LEGAL}))
+    with pytest.raises(NotYetAllowed, match="not a member"):
+        approve(Records(settings, records.store), "2026-04-01", "Bo", "legal", "", print, signed_in=bo)
 
 
 def test_a_back_test_is_told_as_text_json_and_one_page(run: Any, team: Path, tmp_path: Path) -> None:
