@@ -109,7 +109,7 @@ _POLICY_HEAD = """\
 #
 # In observe-only every ticket gets its lane, its triggers and its packet, and nothing leaves by itself, not even a
 # notice. Compare what it would have done with what your people did; then copy this file under a new version, change the copy,
-# run `lanewise policy check`, and name it in lanewise.toml. The rest of this file is as it comes with Lanewise.
+# run `lanewise policy check`, then `lanewise policy propose`. The rest of this file is as it comes with Lanewise.
 #
 """
 
