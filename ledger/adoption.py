@@ -7,7 +7,9 @@ import re
 from sqlalchemy import select
 
 from ledger.decisions import Signature
+from ledger.errors import NotYetAllowed
 from ledger.events import HOUSE, Entry, Kind, append, latest, own_key
+from ledger.releases import in_force
 from ledger.store import Store
 from ledger.tables import outbox
 
@@ -28,7 +30,8 @@ def is_older(version: str, than: str | None) -> bool:
 
 
 def adopt(store: Store, version: str, digest: str, sign: Signature) -> int:
-    """Records that a person puts a release in force, though the ledger may have seen a newer one; the event's seq."""
+    """Records that a person stands for the release that the settings name, though the ledger may have seen a newer one; the
+    event's seq. NotYetAllowed where one was put in force from the store: the settings have no word any more."""
     entry = Entry(
         Kind.RELEASE_ADOPTED,
         own_key(f"house/{sign.key}/{store.new_id()}"),
@@ -36,6 +39,10 @@ def adopt(store: Store, version: str, digest: str, sign: Signature) -> int:
         {"reason": sign.reason},
     )
     with store.write(durable=True) as conn:
+        if (now := in_force(conn)) is not None:
+            raise NotYetAllowed(
+                f"release {now.version} was put in force by {now.by}; adopt {version[:100]} beside it anew"
+            )
         return append(conn, HOUSE, entry, at=store.now(), actor=sign.by).seq
 
 

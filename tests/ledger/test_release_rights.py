@@ -11,6 +11,7 @@ from guards.errors import ReleaseConflict
 from guards.gate import Permit, Piece, Refusal
 from guards.policy import OwnerGroup
 from guards.rollout import Ceiling
+from ledger.adoption import adopt
 from ledger.errors import NotYetAllowed
 from ledger.events import Kind
 from ledger.outbox import Sending
@@ -104,14 +105,15 @@ def test_a_person_can_answer_a_ticket_whose_lane_an_older_release_assigned(scene
     assert isinstance(scene.post.begin(str(done.reply_key), NEXT), Sending)
 
 
-def test_an_adopted_release_leaves_the_word_to_the_settings_as_before(scene: Scene) -> None:
-    from ledger.adoption import adopt
-
-    put(scene, NEW)
+def test_once_a_release_was_put_in_force_no_adoption_gives_the_word_back_to_the_settings(scene: Scene) -> None:
     adopt(scene.store, VIEW.version, "", scene.sign())
-    assert ReleaseLedger(scene.store).in_force() is None
     routine(scene)
     assert isinstance(scene.propose(), Permit)
+    put(scene, NEW)
+    with pytest.raises(NotYetAllowed, match="was put in force"):
+        adopt(scene.store, VIEW.version, "", scene.sign())
+    held = ReleaseLedger(scene.store).in_force()
+    assert held is not None and held.version == NEW.version
 
 
 # ── one family ──────────────────────────────────────────────────────────────────────────────────────────────
