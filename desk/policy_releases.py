@@ -143,11 +143,13 @@ def approve(
     tell: Tell,
     *,
     signed_in: Person | None = None,
+    beside: str | None = None,
 ) -> int:
     """Records a person's yes for a group, to what the release changes of the one in force. Whoever is ``signed_in`` speaks
-    for the groups of their account; a name that is only typed is held to lanewise.toml alone.
+    for the groups of their account; a name that is only typed is held to lanewise.toml alone. ``beside`` is the digest of
+    the release that a page had compared it with.
 
-    NotYetAllowed says who may; PolicyFileError where the text was changed.
+    NotYetAllowed says who may, or that another release came in force since they looked; PolicyFileError where the text was changed.
     """
     try:
         asked = OwnerGroup(group.replace("-", "_").replace(" ", "_"))
@@ -155,6 +157,10 @@ def approve(
         raise PolicyFileError(f"there is no group {group[:60]!r}; choose one of {', '.join(OwnerGroup)}") from None
     release = _proposed(records, version)
     now, signature = files.release_now(records.settings, records.store), sign(by, reason or f"approved for {asked}")
+    if beside not in (None, now.digest):
+        raise NotYetAllowed(
+            f"release {now.version} came in force since you looked: see what {version} changes of it first"
+        )
     members = _members(records, asked, signature.by, signed_in)
     ReleaseLedger(records.store).approve(pinned_of(release), asked, signature, members, against=pinned_of(now))
     left = missing(records, release)

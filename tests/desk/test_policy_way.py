@@ -223,6 +223,16 @@ def test_an_approval_and_a_proof_end_with_the_release_that_they_compared_with(re
     assert activate(records, "2026-04-01", "ada", "", print) == 0
 
 
+def test_nobody_approves_what_they_compared_with_a_release_that_is_gone(records: Records, team: Path) -> None:
+    looked = release_now(records.settings, records.store).digest
+    propose(records, candidate(team, "2026-04-01", *QUIET), "ada", "x", print)
+    approve(records, "2026-04-01", "di", "support_leadership", "read", print, beside=looked)
+    go(records, candidate(team, "2026-04-02", *QUIET), {"support_leadership": "bo"})
+    activate(records, "2026-04-02", "ada", "", print)
+    with pytest.raises(NotYetAllowed, match="2026-04-02 came in force since you looked"):
+        approve(records, "2026-04-01", "di", "support_leadership", "read", print, beside=looked)
+
+
 def release_of(records: Records, version: str) -> Release:
     return parse_release(file_of(records.settings, version).read_text(encoding="utf-8"), version)
 
