@@ -132,8 +132,13 @@ def test_the_phase_that_a_release_gives_a_family_is_one_that_the_family_has_earn
     promote(records, "billing", "narrow", "ada", "ready", print, Shown())
     with pytest.raises(NotYetAllowed, match=r"evidence for the family billing: .* --to expansion"):
         activate(records, "2026-04-01", "ada", "", print)
+    go(records, candidate(team, "2026-04-02", *NARROW), {"support_leadership": "bo"})
+    assert activate(records, "2026-04-02", "ada", "", print) == 0
+    go(records, candidate(team, "2026-04-03", *further), {"support_leadership": "bo"})
+    with pytest.raises(NotYetAllowed, match=r"Missing: evidence for the family billing: .* --to expansion$"):
+        activate(records, "2026-04-03", "ada", "", print)
     promote(records, "billing", "expansion", "ada", "audited", print, Shown())
-    assert activate(records, "2026-04-01", "ada", "", print) == 0
+    assert activate(records, "2026-04-03", "ada", "", print) == 0
 
 
 def test_a_changed_file_under_the_same_version_is_refused_everywhere(records: Records, team: Path) -> None:
