@@ -16,9 +16,9 @@ from desk.policy_files import release_now
 from desk.records import Records
 from desk.workplace import read_company
 from guards.errors import PolicyError
-from ledger.audits.figures import audit_misses
-from ledger.scorecard.metrics import BY_ID
-from ledger.scorecard.page import page
+from ledger.audits.figures import audit_misses, audited_tickets
+from ledger.scorecard.metrics import BY_ID, Metric
+from ledger.scorecard.page import Links, page
 from ledger.scorecard.projecting import catch_up
 from ledger.scorecard.reading import Dimension, Part, Period, Scorecard, read_scorecard, tickets_of
 from ledger.scorecard.showing import Misses, text, to_csv, to_json
@@ -57,7 +57,7 @@ class Score:
 
 def show(records: Records, asked: Asked, tell: Tell) -> int:
     """Tells the scorecard, or writes its page. DeskError names what cannot be asked for."""
-    period, by = _period(records, asked), _dimension(asked.by)
+    period, by = period_of(records, asked), _dimension(asked.by)
     if asked.tickets:
         for ticket in tickets_behind(records, period, asked):
             tell(ticket)
@@ -79,16 +79,18 @@ def show(records: Records, asked: Asked, tell: Tell) -> int:
     return 0
 
 
-def page_of(records: Records, asked: Asked) -> str:
-    """The scorecard as one page with pictures. DeskError names what cannot be asked for."""
-    score = score_of(records, asked)
+def page_of(records: Records, asked: Asked, links: Links | None = None) -> str:
+    """The scorecard as one page with pictures, split by what is asked for, else by everything; with ``links`` each count
+    leads to its tickets. DeskError names what cannot be asked for."""
+    score, by = score_of(records, asked), _dimension(asked.by)
+    note = note_of(records.settings.workspace)
     with records.store.read() as conn:
-        return page(conn, score.card, score.warned, score.misses, note_of(records.settings.workspace))
+        return page(conn, score.card, score.warned, score.misses, note, (by,) if by else tuple(Dimension), links)
 
 
 def score_of(records: Records, asked: Asked) -> Score:
     """As ``read_score``, for the period that was asked for. DeskError."""
-    return read_score(records, _period(records, asked))
+    return read_score(records, period_of(records, asked))
 
 
 def read_score(records: Records, period: Period) -> Score:
@@ -102,21 +104,36 @@ def read_score(records: Records, period: Period) -> Score:
 
 def misses_of(conn: Connection, period: Period) -> tuple[Misses, ...]:
     """High-risk misses by family, as audits found them; none where nothing is audited."""
+    return audit_misses(conn, *_weeks(period), period.as_of)
+
+
+def audited_in(conn: Connection, period: Period, family: str) -> tuple[str, ...]:
+    """The tickets behind one row of ``misses_of``, one for each audit."""
+    return audited_tickets(conn, *_weeks(period), period.as_of, family)
+
+
+def _weeks(period: Period) -> tuple[datetime, datetime]:
     since = datetime.combine(period.since, time(), UTC) if period.since else datetime.min.replace(tzinfo=UTC)
     until = datetime.combine(period.until + timedelta(days=1), time(), UTC) if period.until else period.as_of
-    return audit_misses(conn, since, until, period.as_of)
+    return since, until
 
 
 def tickets_behind(records: Records, period: Period, asked: Asked) -> tuple[str, ...]:
     """The tickets that a figure counts, the newest first. DeskError for a metric, part or group that does not exist."""
+    metric, part, of = figure_of(asked)
+    catch_up(records.store)
+    with records.store.read() as conn:
+        return tickets_of(conn, metric, period, part, of)
+
+
+def figure_of(asked: Asked) -> tuple[Metric, Part, Mapping[Dimension, str]]:
+    """Which figure's tickets are asked for, which of them, and of which groups. DeskError names what does not exist."""
     metric = BY_ID.get(asked.tickets)
     if metric is None:
         raise DeskError(f"there is no metric {asked.tickets[:60]!r}. Choose one of: {', '.join(BY_ID)}.")
     if asked.part not in list(Part):
         raise DeskError(f"there is no part {asked.part[:60]!r} of a figure. Choose one of: {', '.join(Part)}.")
-    catch_up(records.store)
-    with records.store.read() as conn:
-        return tickets_of(conn, metric, period, Part(asked.part), _groups(asked.of))
+    return metric, Part(asked.part), _groups(asked.of)
 
 
 def people_of(company: Path | None) -> People:
@@ -149,7 +166,8 @@ YEARS = range(1970, 3000)
 """Years that every calendar and database we use can count in, a day more and every time zone included."""
 
 
-def _period(records: Records, asked: Asked) -> Period:
+def period_of(records: Records, asked: Asked) -> Period:
+    """The period that is asked for, as of now. DeskError for a day that is none."""
     return Period(records.store.now(), _day(asked.since, "--since"), _day(asked.until, "--until"))
 
 

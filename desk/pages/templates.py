@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from desk.channels.console import visible
+from desk.made_up_marks import note_of
 
 
 @cache
@@ -29,6 +30,7 @@ def environment() -> Environment:
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page, or a piece of one."""
-    text = environment().get_template(template).render(path=request.url.path, **values)
+    """A page, or a piece of one. A page over a made-up history says so."""
+    made_up = note_of(request.app.state.counter.place.settings.workspace)
+    text = environment().get_template(template).render(path=request.url.path, made_up=made_up, **values)
     return HTMLResponse(text, status_code=status)

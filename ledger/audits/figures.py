@@ -77,6 +77,14 @@ def audit_misses(
     return rows(audited(standings(conn, now, since, until)), families_of)
 
 
+def audited_tickets(
+    conn: Connection, since: datetime, until: datetime, now: datetime | None, name: str
+) -> tuple[str, ...]:
+    """The tickets that ``audit_misses`` counts as audited in a family, one for each audit, the newest week first."""
+    judged = audited(standings(conn, now, since, until))
+    return tuple(a.audit.ticket for a in reversed(judged) if name in families_of(a.audit))
+
+
 def families_of(audit: Audit) -> tuple[str, ...]:
     """What a ticket counts under by family."""
     return audit.families or ("unknown",)

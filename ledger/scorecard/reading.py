@@ -268,9 +268,23 @@ def tickets_of(
     limit: int | None = None,
 ) -> tuple[str, ...]:
     """The tickets that a figure counts, the newest first: of the total, or of groups that are named."""
-    where = [*period.sql(), _PARTS[part](metric).sql(_t.marks)]
-    where += [dimension.column == group for dimension, group in (of or {}).items()]
-    if metric.ripens and part is not Part.LOSSES:
-        where.append(_t.settled_on <= period.ripe_until)
+    where = counted(metric, period, part, of)
     query = select(_t.ticket_id).where(*where).order_by(_t.opened_on.desc(), _t.ticket_id.desc()).limit(limit)
     return tuple(conn.execute(query).scalars())
+
+
+def counted(
+    metric: Metric,
+    period: Period,
+    part: Part = Part.HITS,
+    of: Mapping[Dimension, str] | None = None,
+    month: str = "",
+) -> list[ColumnElement[bool]]:
+    """Which summaries a figure counts, as conditions. ``month`` (2026-03): as the figures over time count that month."""
+    where = [*period.sql(), _PARTS[part](metric).sql(_t.marks)]
+    where += [dimension.column == group for dimension, group in (of or {}).items()]
+    if month:
+        where.append(func.substr(_t.opened_on, 1, 7) == month)
+    if metric.ripens and part is not Part.LOSSES:
+        where.append((_t.opened_on if month else _t.settled_on) <= period.ripe_until)
+    return where

@@ -57,9 +57,16 @@ def told(figure: Figure) -> str:
     """``12.4% (9.8 to 15.5%), 61 of 492``; marked where it rests on small numbers."""
     if figure.rate is None:
         return "none yet"
-    low, high = figure.interval
     mark = "  small numbers" if figure.small else ""
-    return f"{figure.rate:6.1%} ({low:.1%} to {high:.1%}), {figure.hits} of {figure.among}{mark}"
+    return f"{rate_words(figure)}, {figure.hits} of {figure.among}{mark}"
+
+
+def rate_words(figure: Figure) -> str:
+    """``12.4% (9.8 to 15.5%)``; ``none yet`` among none."""
+    if figure.rate is None:
+        return "none yet"
+    low, high = figure.interval
+    return f"{figure.rate:6.1%} ({low:.1%} to {high:.1%})"
 
 
 def text(card: Scorecard, warned: Sequence[Warn], misses: Sequence[Misses] = (), by: Dimension | None = None) -> str:

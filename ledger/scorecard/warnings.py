@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from guards.domains import SENSITIVE, touched
 from ledger.scorecard.marks import Mark, Where
@@ -49,6 +49,41 @@ OWNERS: Mapping[Kind, str] = {
 """Who is asked where the caller names nobody better."""
 
 
+class Beside(StrEnum):
+    """What a warning's own tickets are compared with."""
+
+    BEFORE = "before"
+    """The same group's, in the reference weeks."""
+    OTHERS = "others"
+    """Those of all other groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Which tickets a warning counts, so that they can be looked at."""
+
+    column: str
+    """Of a summary: family, queue or source."""
+    group: str
+    among: Where
+    counts: Where
+    first: date
+    last: date
+    beside: Beside | None = None
+    before: date | None = None
+    """The first day of the reference weeks."""
+
+    def sql(self, *, hits: bool, rest: bool = False) -> list[ColumnElement[bool]]:
+        """As conditions on a summary: those that count, or those they are a share of; ``rest``: those they were compared
+        with."""
+        column = _t[self.column]
+        before = rest and self.beside is Beside.BEFORE and self.before is not None
+        since, until = (self.before, self.first - timedelta(days=1)) if before else (self.first, self.last)
+        where = [column != "", _t.opened_on >= str(since), _t.opened_on <= str(until)]
+        where.append(column != self.group if rest and self.beside is Beside.OTHERS else column == self.group)
+        return [*where, (self.among & self.counts if hits else self.among).sql(_t.marks)]
+
+
 @dataclass(frozen=True, slots=True)
 class Warn:
     """One warning."""
@@ -70,6 +105,10 @@ class Warn:
     """How many times the wealth that an alarm takes was reached; 0 for a fact that no test was needed for."""
     tickets: tuple[str, ...]
     """The newest cases, at most ``SHOWN``."""
+    counted: Counted | None = None
+    """Which tickets are behind the numbers; None where nobody says."""
+    about: str = ""
+    """What stood out, where several are tested under one name: a metric's id, or ``review_by``."""
 
     @property
     def rate(self) -> float:
@@ -201,11 +240,14 @@ class _Board:
         told = rising(hits, among, SHARE / len(groups))
         for n in _alarmed(told):
             now, before = slice(REFERENCE_WEEKS, None), slice(None, REFERENCE_WEEKS)
-            counted = (hits[n, now].sum(), among[n, now].sum(), hits[n, before].sum(), among[n, before].sum())
-            yield self._warn(kind, groups[n], words, told[n], counted, what, "family")
+            counts = (hits[n, now].sum(), among[n, now].sum(), hits[n, before].sum(), among[n, before].sum())
+            yield self._warn(
+                kind, groups[n], words, told[n], counts, what, self._counted("family", groups[n], what, True)
+            )
 
     def _beside(self, kind: Kind, rows: Sequence[Row], metric: Metric, words: str, sharing: int) -> Iterator[Warn]:
-        yield from self._compare(kind, rows, (metric.among, metric.counts), words, sharing, "family")
+        for warn in self._compare(kind, rows, (metric.among, metric.counts), words, sharing, "family"):
+            yield replace(warn, about=metric.id)
 
     def _compare(
         self, kind: Kind, rows: Sequence[Row], what: tuple[Where, Where], words: str, sharing: int, column: str
@@ -217,8 +259,10 @@ class _Board:
         told = beside(hits, among, SHARE / sharing / len(groups))
         for n in _alarmed(told):
             own, total = (hits[n].sum(), among[n].sum()), (hits.sum(), among.sum())
-            counted = (*own, total[0] - own[0], total[1] - own[1])
-            yield self._warn(kind, groups[n], words, told[n], counted, what, column)
+            counts = (*own, total[0] - own[0], total[1] - own[1])
+            yield self._warn(
+                kind, groups[n], words, told[n], counts, what, self._counted(column, groups[n], what, False)
+            )
 
     def _warn(
         self,
@@ -226,12 +270,13 @@ class _Board:
         group: str,
         words: str,
         told: Array,
-        counted: Sequence[float],
+        counts: Sequence[float],
         what: tuple[Where, Where],
-        column: str,
+        counted: Counted,
     ) -> Warn:
-        hits, among, rest_hits, rest_among = (int(c) for c in counted)
-        where = (*self.watch.period(self.as_of).sql(), _t[column] == group, (what[0] & what[1]).sql(_t.marks))
+        hits, among, rest_hits, rest_among = (int(c) for c in counts)
+        column = _t[counted.column]
+        where = (*self.watch.period(self.as_of).sql(), column == group, (what[0] & what[1]).sql(_t.marks))
         newest = select(_t.ticket_id).where(*where).order_by(_t.opened_on.desc(), _t.ticket_id.desc()).limit(SHOWN)
         return Warn(
             kind=kind,
@@ -245,7 +290,16 @@ class _Board:
             rest_among=rest_among,
             strength=float(told.max()),
             tickets=tuple(self.conn.execute(newest).scalars()),
+            counted=counted,
         )
+
+    def _counted(self, column: str, group: str, what: tuple[Where, Where], rising: bool) -> Counted:
+        # Families are counted among the tickets with a lane alone (``weekly.by_family``).
+        among = Where(Mark.ASSIGNED) & what[0] if column == "family" else what[0]
+        begins, last = self.watch.first, self.watch.last
+        if not rising:
+            return Counted(column, group, among, what[1], begins, last, Beside.OTHERS)
+        return Counted(column, group, among, what[1], self.watch.monday(REFERENCE_WEEKS), last, Beside.BEFORE, begins)
 
     def _where_to(self, queue: str) -> tuple[str, int, int]:
         where = (
@@ -302,4 +356,6 @@ def _past_review(conn: Connection, as_of: datetime, people: People) -> Iterator[
             0,
             0.0,
             tuple(quoted[:SHOWN]),
+            Counted("source", article.name, Where(), Where(), article.review_by + timedelta(days=1), date.max),
+            "review_by",
         )
