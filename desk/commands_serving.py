@@ -36,6 +36,9 @@ def add_to(
         host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
         port: Annotated[int, typer.Option(help="The port.", min=0, max=65535)] = 8080,
         post: Annotated[bool, typer.Option("--post/--no-post", help="Letters leave by this process.")] = True,
+        demo: Annotated[
+            bool, typer.Option("--demo", help="Over a made-up year, which is made first, in a folder of its own.")
+        ] = False,
         workspace: Where = HERE,
     ) -> None:
         """Serve customers and agents: chat, desk and interface in one process, on this machine by default."""
@@ -52,6 +55,10 @@ def add_to(
 
             # First of all: they leave the environment before anything that a model can reach is built.
             secrets = take_secrets(os.environ)
+            if demo:
+                from desk.demonstration import FOLDER, show
+
+                return show(FOLDER if workspace == HERE else workspace, host, port, post, tell_now)
             channel = channel_for(load_settings(workspace, os.environ), secrets, sys.stdout) if post else None
             place = opened(workspace)
             forget_read_secrets(place.store.keyring, os.environ)

@@ -105,8 +105,10 @@ def cut(said: str) -> Told:
 # ── driving each life once ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def specimens(lives: Iterable[Life], release: Release, start: datetime) -> dict[Life, Specimen]:
-    """Drives each life once, in a scratch ledger, one after the other."""
+async def specimens(
+    lives: Iterable[Life], release: Release, start: datetime, began: Callable[[], object] = lambda: None
+) -> dict[Life, Specimen]:
+    """Drives each life once, in a scratch ledger, one after the other; ``began`` is called at the start of each."""
     wanted = list(dict.fromkeys(lives))
     with tempfile.TemporaryDirectory() as folder:
         clock, count = MadeUpClock(start), itertools.count()
@@ -117,7 +119,7 @@ async def specimens(lives: Iterable[Life], release: Release, start: datetime) ->
             for n, life in enumerate(wanted):
                 at = start + timedelta(days=30 * n)
                 stories.append(Story(f"{_SPECIMEN}-{n:05d}", at, _MAIL, _NAME, life))
-            await drive(store, clock, stories, [(start, release)], Path(folder) / "runs.sqlite3")
+            await drive(store, clock, stories, [(start, release)], Path(folder) / "runs.sqlite3", began)
             with store.read() as conn:
                 return {s.life: _specimen(conn, s) for s in stories}
         finally:
@@ -242,10 +244,12 @@ def tell_again(
     stories: Sequence[Story],
     releases: Sequence[tuple[datetime, Mapping[Life, Specimen]]],
     batch: int = 2_000,
+    reached: Callable[[int], object] = lambda stories: None,
 ) -> int:
     """Writes stories into a ledger, in the order of their moments, as if they had been driven; returns how many events.
 
     ``releases`` are the specimens of each release, from its moment on. ``stories`` in the order of ``made_up_lives.plan``.
+    ``reached`` is called after each batch of events, with how many stories have begun.
     A deed that falls into the next release is told as under the first: in a driven year it would be decided anew.
     """
     with store.read() as conn:
@@ -282,6 +286,7 @@ def tell_again(
             adding.flush()
             _write_state(conn, ended)
             written += added
+        reached(waiting)
     return written
 
 

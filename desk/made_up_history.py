@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -154,7 +154,9 @@ class Desk:
                 decisions.edit_and_approve(people, release, _open(seen.review).id, text, seen.seen, sign)
             case What.REJECT:
                 decisions.reject(people, _open(seen.review).id, seen.seen, sign)
-            case What.ANSWER:
+            case What.ANSWER | What.SETTLE:
+                if deed.what is What.SETTLE:
+                    _open(seen.review)
                 text = "I have looked into it and taken care of it."
                 decisions.answer_myself(people, release, story.ticket, text, seen.seen, sign)
             case What.ROUTE:
@@ -189,10 +191,15 @@ def edited(draft: str, how: What) -> str:
 
 
 async def drive(
-    store: Store, clock: MadeUpClock, stories: Sequence[Story], releases: Sequence[tuple[datetime, Release]], runs: Path
+    store: Store,
+    clock: MadeUpClock,
+    stories: Sequence[Story],
+    releases: Sequence[tuple[datetime, Release]],
+    runs: Path,
+    began: Callable[[], object] = lambda: None,
 ) -> int:
     """Drives stories through the machine, in the order of the clock, each release from its moment on. ``store`` ticks by
-    ``clock``. Returns how many deeds the desk refused."""
+    ``clock``; ``began`` is called at each story's first message. Returns how many deeds the desk refused."""
     due = [(s.at, n, -1) for n, s in enumerate(stories)]
     due += [
         (s.at + timedelta(seconds=d.after), n, k) for n, s in enumerate(stories) for k, d in enumerate(s.life.deeds)
@@ -210,6 +217,8 @@ async def drive(
                 at, which, deed = heapq.heappop(due)
                 clock.moment = at
                 story = stories[which]
+                if deed < 0:
+                    began()
                 await (desk.opens(story) if deed < 0 else desk.does(story, deed, story.life.deeds[deed]))
             refused += desk.refused
     return refused

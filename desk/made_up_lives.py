@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -22,6 +23,8 @@ class What(StrEnum):
     """So much is changed that little of the draft is left."""
     REJECT = "reject"
     ANSWER = "answer"
+    SETTLE = "settle"
+    """A person answers, where somebody is still asked."""
     ROUTE = "route"
     LANE_UP = "lane_up"
     RATE = "rate"
@@ -146,6 +149,33 @@ def plan(
             again = Life(subject.text, tier, segment, (Deed(20, What.POST),))
             found.append(Story(f"M-{number + 1:07d}", later, email, name, again))
     return sorted(found, key=lambda s: (s.at, s.ticket))
+
+
+def settled(stories: Sequence[Story]) -> list[Story]:
+    """The same stories, in which whoever still waits for a person is answered on the next day."""
+    last = (Deed(26 * _HOUR, What.SETTLE), Deed(27 * _HOUR, What.POST))
+    return [replace(s, life=replace(s.life, deeds=(*s.life.deeds, *last))) for s in stories]
+
+
+def fewer_lives(stories: Sequence[Story], when: Sequence[datetime], common: int, left: int) -> list[Story]:
+    """The same stories with fewer kinds of life among them, which takes less time to drive: what fewer than ``common``
+    tickets of one release do is told of the account that does it most, and where fewer than ``left`` do it still, the
+    commonest life of that account and subject is told instead. ``when``: the moments at which a release ends."""
+
+    def half(story: Story) -> int:
+        return sum(story.at >= moment for moment in when)
+
+    def gathered(told: Sequence[Story], least: int, alike: Callable[[Life], object]) -> list[Story]:
+        count = Counter((half(s), s.life) for s in told)
+        best: dict[object, Life] = {}
+        for at, life in count:
+            key = (at, alike(life))
+            if key not in best or count[at, life] > count[at, best[key]]:
+                best[key] = life
+        return [s if count[half(s), s.life] >= least else replace(s, life=best[half(s), alike(s.life)]) for s in told]
+
+    once = gathered(stories, common, lambda life: (life.text, life.deeds))
+    return gathered(once, left, lambda life: (life.text, life.tier, life.segment))
 
 
 def _returning(subject: Subject, drifted: bool) -> float:

@@ -45,7 +45,9 @@ def run_demo(
     note = f"Policy release {release.version}, {mode}. Every company, person and account in it is made up."
     report.write_text(page("Lanewise demo", note, rows), encoding="utf-8")
     out.print(f"The same as a page: {report}   ({time.monotonic() - started:.0f} s)")
-    out.print("Next: [bold]lanewise serve[/bold] puts it in front of customers (/try) and agents, on this machine.")
+    out.print(
+        "Next: [bold]lanewise serve --demo[/bold] shows a made-up year of it at the agents' desk, and a chat to write in."
+    )
     failed = [run for run in runs if run.unmet]
     if failed:
         out.print(f"[bold red]{len(failed)} tickets did not get what they expect.[/bold red]")
