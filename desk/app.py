@@ -35,7 +35,15 @@ from desk.error_answers import (
     wants_json,
 )
 from desk.handed_secrets import take_secrets
-from desk.pages import act_routes, audit_routes, desk_routes, learning_routes, review_routes, session_routes
+from desk.pages import (
+    act_routes,
+    audit_routes,
+    desk_routes,
+    learning_routes,
+    policy_routes,
+    review_routes,
+    session_routes,
+)
 from desk.security import Headers, NotSignedIn
 
 ROOMS = (
@@ -45,6 +53,7 @@ ROOMS = (
     learning_routes.router,
     audit_routes.router,
     review_routes.router,
+    policy_routes.router,
     chat_routes.router,
     trying.router,
 )

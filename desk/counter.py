@@ -38,7 +38,7 @@ class Counter:
 
     def __post_init__(self) -> None:
         """Nothing runs before ``open``."""
-        self.worker = Worker(self.place, self._bell.set)
+        self.worker = Worker(self.place, self._bell.set, renewed=self._work_by)
         self.watch = Watch(self.place.store)
         self.accounts = Accounts(self.place.store)
 
@@ -88,6 +88,15 @@ class Counter:
         """To be called after a person's decision is in the ledger: the worker runs it, the post room looks."""
         self._bell.set()
         self.worker.wake(ticket)
+
+    def renew(self) -> None:
+        """To be called after a release was put in force: pages work by it at once, and the worker as soon as it looks.
+        PolicyError, OSError where it cannot be read."""
+        self._work_by(self.place.renewed())
+        self.worker.look_now()
+
+    def _work_by(self, place: Workplace) -> None:
+        self.place = place
 
     def _keep_posting(self, channel: Channel) -> None:
         def pause() -> None:

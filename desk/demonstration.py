@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.packaged import packaged_text
 from desk import policy_files
-from desk.accounts.people import Group, Role
+from desk.accounts.people import Role
 from desk.accounts.signing_in import hashed
 from desk.errors import DeskError
 from desk.made_up_lives import fewer_lives, plan, settled
@@ -20,11 +21,12 @@ from desk.made_up_year import LEDGER, fill_year, second_release, year_begins
 from desk.policy_backtest import proof
 from desk.policy_releases import propose, prove
 from desk.post import channel_for
-from desk.records import Records, packaged_text
+from desk.records import Records
 from desk.scoring import read_score
 from desk.serving import serve
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
+from guards.policy import OwnerGroup
 from ledger.accounts import Accounts
 from ledger.intake import IncomingMessage, Intake
 from ledger.scorecard.reading import Period
@@ -134,7 +136,7 @@ def show(folder: Path, host: str, port: int, posts: bool, tell: Tell) -> int:
         tell(f"Sign in at http://{host}:{port}/sign-in as {VISITOR}, with the password {let_in(place)}")
         tell("It was made for this run, and ends with the next one.")
         tell(f"Then: /desk (the queue), /desk/scorecard (the year), /desk/policy (releases). {NOTE}")
-        return serve(place, channel_for(settings, {}, sys.stdout) if posts else None, host, port, tell)
+        return serve(place, channel_for(settings, {}, sys.stdout) if posts else None, host, port, tell, {})
     finally:
         place.store.close()
 
@@ -145,7 +147,7 @@ def let_in(place: Workplace) -> str:
     if VISITOR in {user.name for user in accounts.all()}:
         accounts.change(VISITOR, secret=hashed(password))
     else:
-        accounts.add(VISITOR, "", hashed(password), list(Role), list(Group))
+        accounts.add(VISITOR, "", hashed(password), list(Role), list(OwnerGroup))
     return password
 
 

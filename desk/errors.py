@@ -8,6 +8,7 @@ DeskError
 │   └── ChangedSince  something changed since they looked: show it to them again
 ├── NotAllowed        somebody who is signed in may not do that; or nobody is signed in
 ├── PolicyFileError   a policy release that is not there, or is not the text that the record holds
+│   └── UnknownRelease  no release has that version here
 └── Rejected          the channel certainly did not take a letter
 
 Any other error out of a channel means that nobody knows whether the letter arrived.
@@ -68,6 +69,10 @@ class NotAllowed(DeskError):
 
 class PolicyFileError(DeskError, PolicyError):
     """A policy release's file is missing, changed, or another text under the same version."""
+
+
+class UnknownRelease(PolicyFileError):
+    """No release has that version, neither in the record nor in the settings."""
 
 
 class Rejected(DeskError):

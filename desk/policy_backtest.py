@@ -108,14 +108,14 @@ _PAGE = """<!doctype html>
 <style>body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}}
 table{{border-collapse:collapse;margin:.5rem 0 1.5rem}}td,th{{padding:.2rem .8rem;border-bottom:1px solid #ccc;text-align:left}}</style>
 <h1>Back-test: {after} beside {before}</h1>
-<p>{decisions} stored decisions; {changed} change lane{moves}. Known misses that neither gives to people: {missed}.</p>
+{note}<p>{decisions} stored decisions; {changed} change lane{moves}. Known misses that neither gives to people: {missed}.</p>
 {parts}
 </html>
 """
 
 
-def as_html(found: BackTest) -> str:
-    """One page; every word that comes from a ticket or a release is escaped."""
+def as_html(found: BackTest, note: str = "") -> str:
+    """One page; every word that comes from a ticket or a release is escaped. ``note`` says what the tickets are."""
     parts = [
         _section("Newly answered without a person, riskiest first", found.newly_autonomous),
         _section("Against what people decided", found.contradicted),
@@ -137,6 +137,7 @@ def as_html(found: BackTest) -> str:
         moves=escape(_counts(found.moves)),
         missed=found.missed,
         parts="\n".join(parts),
+        note=f"<p>{escape(note)}</p>\n" if note else "",
     )
 
 

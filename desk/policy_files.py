@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from agent.packaged import packaged_text
-from desk.errors import PolicyFileError
+from desk.errors import PolicyFileError, UnknownRelease
 from desk.records import read_release
 from desk.settings import Settings
 from guards.policy import Release, parse_release
@@ -66,6 +66,18 @@ def release_now(settings: Settings, store: Store) -> Release:
 
 def find(settings: Settings, store: Store, name: str) -> Release:
     """A release by its version, or by its file. PolicyFileError, PolicyError."""
+    path = Path(name)
+    try:
+        return find_known(settings, store, name)
+    except UnknownRelease:
+        if not path.is_file():
+            raise
+    return read_release(path)
+
+
+def find_known(settings: Settings, store: Store, name: str) -> Release:
+    """A release by its version alone, whoever asks: a page names no file of this machine. UnknownRelease; and as
+    ``find``."""
     pinned = ReleaseLedger(store).pinned(name)
     if pinned is not None:
         return read_pinned(settings, pinned)
@@ -75,10 +87,7 @@ def find(settings: Settings, store: Store, name: str) -> Release:
     packaged = read_release(None)
     if name == packaged.version:
         return packaged
-    path = Path(name)
-    if not path.is_file():
-        raise PolicyFileError(f"there is no release {name[:100]!r}: neither a version in the record nor a file")
-    return read_release(path)
+    raise UnknownRelease(f"there is no release {name[:100]!r}: neither a version in the record nor a file")
 
 
 def _digest(path: Path) -> str:

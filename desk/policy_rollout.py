@@ -21,6 +21,8 @@ from ledger.rollout_counts import FamilyCounts, LedgerCounts, agreement_by_trigg
 from ledger.rollout_gate import record_promotion
 
 Tell = Callable[[str], None]
+NARROWING_DAYS = 28
+"""How far back overrides and recontacts count where nobody says otherwise."""
 
 
 def promote(
@@ -119,11 +121,16 @@ def name_lane(records: Records, ticket: str, lane: int, by: str, tell: Tell) -> 
     return 0
 
 
-def suggest(records: Records, tell: Tell) -> int:
-    """Tells every change that people's corrections speak for. Nothing is changed: somebody writes the release."""
+def suggested(records: Records) -> tuple[Suggestion, ...]:
+    """Every change that people's corrections speak for, by what is stored by now."""
     release = files.release_now(records.settings, records.store)
     StoredDecisions(records.store).bring_up_to_date()
-    found = suggestions(records.store, release)
+    return suggestions(records.store, release)
+
+
+def suggest(records: Records, tell: Tell) -> int:
+    """Tells every change that people's corrections speak for. Nothing is changed: somebody writes the release."""
+    found = suggested(records)
     for one in found:
         for line in _suggested(one):
             tell(visible(line))

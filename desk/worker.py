@@ -26,12 +26,21 @@ SWEEP_SECONDS = 15.0
 class Worker(threading.Thread):
     """Runs each ticket that has something waiting. What it is not told of, it finds by its sweep."""
 
-    def __init__(self, place: Workplace, done: Callable[[], None], sweep_seconds: float = SWEEP_SECONDS) -> None:
-        """``done`` is called after each ticket: something may leave by now."""
+    def __init__(
+        self,
+        place: Workplace,
+        done: Callable[[], None],
+        sweep_seconds: float = SWEEP_SECONDS,
+        renewed: Callable[[Workplace], None] = lambda place: None,
+    ) -> None:
+        """``done`` is called after each ticket: something may leave by now. ``renewed`` is called with the workplace as it
+        is once another release is in force: what people approve is to be approved under that one."""
         super().__init__(name="lanewise-worker", daemon=True)
         self._place = place
         self._done = done
         self._sweep_seconds = sweep_seconds
+        self._tell_renewed = renewed
+        self._swept = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken: asyncio.Event | None = None
         self._tickets: dict[str, None] = {}
@@ -55,6 +64,11 @@ class Worker(threading.Thread):
         """Something waits in that ticket. Returns at once; harmless for a ticket without anything."""
         with self._lock:
             self._tickets[ticket] = None
+        self._ring()
+
+    def look_now(self) -> None:
+        """Sweeps at once, and sees which release is in force."""
+        self._swept = 0.0
         self._ring()
 
     def stop(self) -> None:
@@ -90,10 +104,10 @@ class Worker(threading.Thread):
         """Until it is told to stop, or release or files are other ones by now: then the machine is built anew."""
         places = asyncio.Semaphore(AT_ONCE)
         running: dict[str, asyncio.Task[None]] = {}
-        swept = -self._sweep_seconds
+        self._swept = 0.0
         while not self._stopping:
-            if time.monotonic() - swept >= self._sweep_seconds:
-                swept = time.monotonic()
+            if not self._swept or time.monotonic() - self._swept >= self._sweep_seconds:
+                self._swept = time.monotonic()
                 await self._guarded(self._sweep(handler), "the sweep")
                 if self._renewed():
                     break
@@ -114,6 +128,8 @@ class Worker(threading.Thread):
             return False
         changed = now is not self._place
         self._place = now
+        if changed:
+            self._tell_renewed(now)
         return changed
 
     async def _wait(self) -> None:

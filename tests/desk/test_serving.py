@@ -123,6 +123,20 @@ def test_a_release_that_is_put_in_force_while_serving_is_worked_by(tmp_path: Pat
     place.store.close()
 
 
+def test_what_people_approve_is_approved_under_the_release_that_is_in_force_by_now(tmp_path: Path) -> None:
+    init(tmp_path / "ours")
+    settings = load_settings(tmp_path / "ours", {})
+    assert settings.policy is not None
+    counter = Counter(open_workplace(settings, {}))
+    with TestClient(create_app(counter)):
+        waits(counter.worker.warm.is_set)
+        text = settings.policy.read_text(encoding="utf-8")
+        settings.policy.write_text(text.replace(f'"{counter.place.release.version}"', '"2099-01-01"'), encoding="utf-8")
+        counter.worker.look_now()
+        waits(lambda: counter.place.release.version == "2099-01-01")
+    counter.place.store.close()
+
+
 def test_signing_in_takes_name_and_password_and_signing_out_ends_the_session(counter: Counter) -> None:
     with TestClient(create_app(counter), follow_redirects=False) as client:
         for name, password in (("hazel", "wrong-password-1"), ("nobody", PASSWORD), ("", "")):
