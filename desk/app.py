@@ -120,12 +120,16 @@ def static_folders() -> dict[str, Path]:
 
 
 def _health(counter: Counter) -> JSONResponse:
-    """200 while all parts are at work, or will be in a moment; 503 names what has stopped. What waits goes on waiting."""
+    """200 while all parts are at work, or will be in a moment; 503 names what has stopped, or that nobody could tell for
+    an hour whether a family has to be held back. What waits goes on waiting."""
     if not counter.worker.is_alive() or counter.worker.broken is not None:
         return JSONResponse({"worker": "stopped"}, status_code=503)
+    said = {"worker": "at work" if counter.worker.warm.is_set() else "getting ready"}
+    if trouble := counter.worker.narrowing.trouble:
+        said["narrowing"] = f"broke off: {trouble}"
     if stopped := counter.stopped():
-        return JSONResponse({"worker": "at work", "stopped": list(stopped)}, status_code=503)
-    return JSONResponse({"worker": "at work" if counter.worker.warm.is_set() else "getting ready"})
+        return JSONResponse({**said, "worker": "at work", "stopped": list(stopped)}, status_code=503)
+    return JSONResponse(said, status_code=503 if counter.worker.narrowing.overdue else 200)
 
 
 async def _to_sign_in(request: Request, error: Exception) -> Response:

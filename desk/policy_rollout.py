@@ -92,13 +92,13 @@ def narrow(records: Records, days: int, tell: Tell, counts: FamilyCounts | None 
     release, seen = files.release_now(records.settings, records.store), counts or LedgerCounts(records.store)
     rollout, narrowed = RolloutLedger(records.store), 0
     for family in sorted(open_families(release)):
-        recent = seen.recent(family, days)
+        lifted, recent = rollout.lifted(family), seen.recent(family, days)
         why = spiked(recent, release.promotion)
         if why is None:
             continue
         told = {"days": days, "overrides": [recent.overrides.hits, recent.overrides.of]}
         told["recontacts"] = [recent.recontacts.hits, recent.recontacts.of]
-        if rollout.narrow(family, why, told) is None:
+        if rollout.narrow(family, why, told, lifted) is None:
             continue
         narrowed += 1
         share = recent.overrides if why == "overrides" else recent.recontacts

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from agent.handle import Handler
+from desk.narrowing import HourlyNarrowing
 from desk.workplace import Workplace
 from guards.errors import PolicyError
 from ledger.errors import LedgerError
@@ -19,6 +20,8 @@ _log.addHandler(logging.NullHandler())
 
 AT_ONCE = 8
 """Tickets that are run at the same time: they wait for models and lookups, not for the processor."""
+LAST_LOOK_SECONDS = 10.0
+"""How long the worker's end waits for a look at the families that is under way; what it holds, it holds at once."""
 SWEEP_SECONDS = 15.0
 """Between two looks for what nobody woke us for: another process's crash, a deadline that has passed."""
 
@@ -32,6 +35,7 @@ class Worker(threading.Thread):
         done: Callable[[], None],
         sweep_seconds: float = SWEEP_SECONDS,
         renewed: Callable[[Workplace], None] = lambda place: None,
+        narrowing: HourlyNarrowing | None = None,
     ) -> None:
         """``done`` is called after each ticket: something may leave by now. ``renewed`` is called with the workplace as it
         is once another release is in force: what people approve is to be approved under that one."""
@@ -41,6 +45,8 @@ class Worker(threading.Thread):
         self._sweep_seconds = sweep_seconds
         self._tell_renewed = renewed
         self._swept = 0.0
+        self.narrowing = narrowing or HourlyNarrowing()
+        """Whether a family has to be held back is looked at by the tick, at most once an hour."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken: asyncio.Event | None = None
         self._tickets: dict[str, None] = {}
@@ -85,6 +91,7 @@ class Worker(threading.Thread):
             _log.exception("the worker has stopped; messages are filed on and wait")
         finally:
             self.ready.set()
+            self.narrowing.wait(LAST_LOOK_SECONDS)
 
     def _ring(self) -> None:
         loop, woken = self._loop, self._woken
@@ -111,6 +118,7 @@ class Worker(threading.Thread):
                 await self._guarded(self._sweep(handler), "the sweep")
                 if self._renewed():
                     break
+                self.narrowing.tick(self._place)
             for ticket in self._taken(running):
                 running[ticket] = asyncio.create_task(self._run(handler, ticket, places))
                 running[ticket].add_done_callback(partial(self._ended, running, ticket))

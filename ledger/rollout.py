@@ -55,11 +55,22 @@ class RolloutLedger:
         """What each held family is held to."""
         return ceilings_of(self.holds())
 
-    def narrow(self, family: str, why: str, evidence: Mapping[str, object]) -> Hold | None:
-        """Holds a family to lane 2 without asking anybody; None where it is held already. ``evidence`` is counts."""
+    def lifted(self, family: str) -> int:
+        """The seq of the last time that a person ended the family's holds; 0 where nobody did."""
+        with self._store.read() as conn:
+            return _lifted(conn, family)
+
+    def narrow(self, family: str, why: str, evidence: Mapping[str, object], lifted: int | None = None) -> Hold | None:
+        """Holds a family to lane 2 without asking anybody; None where it is held already. ``evidence`` is counts.
+
+        ``lifted`` is what the method of that name said before counting began: None too where a person has widened the
+        family since, for their word is younger than the counts.
+        """
         with self._store.write(durable=True) as conn:
             held = ceilings_of(h for h in holds_of(conn) if not h.lifted)
             if held.get(family, Ceiling.OPEN) is not Ceiling.OPEN:
+                return None
+            if lifted is not None and _lifted(conn, family) > lifted:
                 return None
             head = {"family": family, "ceiling": Ceiling.LANE_2.value, "why": why, "release": "", "evidence": evidence}
             return self._tell(conn, head, MACHINE, f"{why} rose above what the family was promoted with")
@@ -110,6 +121,11 @@ def holds_of(conn: Connection) -> tuple[Hold, ...]:
         if event.kind is Kind.FAMILY_HELD:
             found.append(_hold(event, lifted.get(str(event.head["family"]), 0) > event.seq))
     return tuple(found)
+
+
+def _lifted(conn: Connection, family: str) -> int:
+    mine = (e.seq for e in timeline(conn, HOUSE, [Kind.FAMILY_LIFTED]) if e.head["family"] == family)
+    return max(mine, default=0)
 
 
 def ceilings_of(holds: Iterable[Hold]) -> dict[str, Ceiling]:

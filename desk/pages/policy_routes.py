@@ -111,7 +111,9 @@ def _first(request: Request, counter: Counter, asks: SignedIn, **more: Any) -> R
         found = standing(counter.place)
     except REFUSALS as error:
         raise HTTPException(503, f"the release in force cannot be read: {error}") from error
-    return _shown(request, "policy.html", asks, found, found.mark, days=NARROWING_DAYS, **more)
+    return _shown(
+        request, "policy.html", asks, found, found.mark, days=NARROWING_DAYS, looks=counter.worker.narrowing, **more
+    )
 
 
 def _candidate(request: Request, counter: Counter, asks: SignedIn, *, version: str, **more: Any) -> Response:
