@@ -95,6 +95,8 @@ class Standing:
     families: tuple[FamilyStanding, ...]
     candidates: tuple[Proposed, ...]
     """Proposed and never in force, the newest first."""
+    past: tuple[Proposed, ...]
+    """Proposed, and in force at some time before."""
     back_to: tuple[str, ...]
     """What one can go back to, the release before first."""
     deeds: tuple[Deed, ...]
@@ -114,6 +116,7 @@ def standing(records: Records) -> Standing:
         in_force=pinned,
         families=tuple(_families(records, release)),
         candidates=tuple(p for p in proposed if not p.in_force and not p.was_in_force),
+        past=tuple(p for p in proposed if p.was_in_force),
         back_to=tuple(v for v in dict.fromkeys([*before, *older, *_replaced(told)]) if v != release.version),
         deeds=tuple(_deed(e) for e in reversed(told[-SHOWN_DEEDS:])),
         mark=told[-1].seq if told else 0,
@@ -192,6 +195,7 @@ class Candidate:
 
     release: Release
     now: str
+    """What it is compared with: the release in force, or where it is that itself, the one before."""
     proposed: Proposed
     changes: tuple[Change, ...]
     width: str
@@ -215,6 +219,9 @@ def candidate(records: Records, version: str, person: Person) -> Candidate:
     if proposed is None or pinned is None:
         raise NotYetAllowed(f"release {version[:60]!r} was never proposed here")
     release = files.read_pinned(records.settings, pinned)
+    in_force = ledger.in_force()
+    if proposed.in_force and in_force is not None and in_force.before is not None:
+        now = files.read_pinned(records.settings, in_force.before)
     changes, proof = diff(now, release), ledger.proven(pinned)
     found: Mapping[str, Any] = proof.head["found"] if proof is not None else {}
     return Candidate(
@@ -253,7 +260,8 @@ class FamilyEvidence:
     """What one family has shown, held to the bars of each phase."""
 
     standing: FamilyStanding
-    gate: tuple[tuple[Phase, tuple[Finding, ...]], ...]
+    gate: tuple[tuple[tuple[Phase, ...], tuple[Finding, ...]], ...]
+    """Phases that ask for the same, and what was found."""
     back_to: tuple[str, ...]
     mark: int
 
@@ -265,7 +273,10 @@ def family_evidence(records: Records, family: str) -> FamilyEvidence:
     if mine is None:
         raise NotYetAllowed(f"release {found.release.version} has no family {family[:60]!r}")
     shown = LedgerCounts(records.store).evidence(family)
-    gate = tuple((phase, judge(shown, found.release.promotion, phase)) for phase in PHASES)
+    asked: dict[tuple[Finding, ...], list[Phase]] = {}
+    for phase in PHASES:
+        asked.setdefault(judge(shown, found.release.promotion, phase), []).append(phase)
+    gate = tuple((tuple(phases), findings) for findings, phases in asked.items())
     return FamilyEvidence(mine, gate, found.back_to, found.mark)
 
 
