@@ -45,6 +45,12 @@ class Links:
         """One ticket's address."""
         return f"{self.ticket}?{urlencode({'ticket': ticket})}"
 
+    def other(self, kind: str, period: Period) -> str:
+        """The same figures of that period as another kind of file."""
+        days = {"since": period.since, "until": period.until}
+        asked = urlencode({name: day for name, day in days.items() if day})
+        return f"{self.page}.{kind}" + (f"?{asked}" if asked else "")
+
     def behind(self, period: Period, **asked: object) -> str:
         """The address of the tickets behind a count of that period."""
         days = {"since": period.since, "until": period.until}

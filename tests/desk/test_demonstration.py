@@ -49,6 +49,7 @@ def test_the_year_is_whole_and_todays_tickets_wait_in_the_queue(place: Workplace
     assert verify(place.store).finding is None
     waiting = {review.ticket for review in place.reviews.open()}
     assert len(waiting & {f"D-{1001 + n}" for n in range(len(WAITING))}) >= len(WAITING) - 1
+    assert all(ticket.startswith("D-") for ticket in waiting), "of the year nobody waits any more"
     with place.store.read() as conn:
         assert progress(conn).complete, "the scorecard is counted before the first visitor asks"
     assert all(r.due_at is not None and r.due_at > place.store.now() - timedelta(hours=1) for r in place.reviews.open())

@@ -13,6 +13,7 @@ import pytest
 from desk_house import TICKET, Clock, House
 from sqlalchemy import insert
 from starlette.testclient import TestClient
+from test_auditing import NO, YES, Office
 
 from desk import operator_inbox
 from desk.accounts.people import Role
@@ -204,7 +205,24 @@ def test_the_split_and_the_period_are_chosen_on_the_page(client: TestClient) -> 
     kept = client.get("/desk/scorecard?since=2026-01-01&until=2026-01-31").text
     assert 'name="since" value="2026-01-01"' in kept
     assert all("since=2026-01-01" in at for at, _ in links(kept) if "warning=" not in at)
+    assert "/desk/scorecard.csv?since=2026-01-01&amp;until=2026-01-31" in kept
     assert client.get("/desk/scorecard?by=weather").status_code == 422
+
+
+def test_the_audited_tickets_behind_the_misses_are_a_list_too(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.drawn("T-1", "T-2", "T-3")
+    office.judged("2026-W10-001", YES)
+    office.judged("2026-W10-002", NO)
+    settings = load_settings(tmp_path, {})
+    counter = Counter(Workplace(settings, office.records.store, open_rules(settings, {})))
+    counter.accounts.add("Aud", "", None, [Role.AUDITOR])
+    client = TestClient(create_app(counter))
+    client.cookies.set(COOKIE, start_session(counter.accounts, "Aud"))
+    page = client.get("/desk/scorecard").text
+    (found,) = [(at, said) for at, said in links(page) if "audited=" in at]
+    assert found[1] == "2" and count_of(client, found[0]) == 2, "the third is not judged yet"
+    office.records.store.close()
 
 
 def test_a_made_up_history_says_so_on_the_list_too(client: TestClient, tmp_path: Path) -> None:
