@@ -13,12 +13,14 @@ from desk.decisions import token
 from desk.queue_hours import QueueNow, queue_now
 from desk.workplace import Workplace
 from guards.lanes import Lane
+from guards.rollout import Ceiling
 from ledger import calling
 from ledger.decisions import DecisionKind, Seen
 from ledger.events import Kind
 from ledger.looks import Looks
 from ledger.moment import Halt
 from ledger.reviews import Review
+from ledger.rollout import RolloutLedger
 from ledger.whereabouts import Place, Whereabouts, WhereaboutsLedger
 
 BLIND_SHARE = 0.1
@@ -119,6 +121,8 @@ class QueuePane:
     rerouted: int
     """Open reviews whose time ran out once, so that they were given to another queue."""
     halts: tuple[Halt, ...]
+    held: tuple[str, ...] = ()
+    """Families that a narrowing or a roll-back holds below what the release allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,7 @@ class OperatorInbox:
             overdue=sum(1 for r in asked if r.due_at is not None and r.due_at <= now),
             rerouted=len(moved),
             halts=self.place.history.halts(),
+            held=tuple(f for f, c in RolloutLedger(self.place.store).ceilings().items() if c is not Ceiling.OPEN),
         )
 
     def row(self, review: Review, person: Person, rerouted: bool) -> Row:

@@ -104,20 +104,40 @@ class Standing:
     """The last act on policy: an act of this page is refused where another has been done since."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The release in force cannot be read, and nothing leaves: what is left is to go back."""
+
+    version: str
+    back_to: tuple[str, ...]
+    mark: int
+
+
+def unreadable(records: Records) -> Unreadable:
+    """What the record alone knows of the release in force."""
+    pinned, told = ReleaseLedger(records.store).in_force(), _told(records)
+    now = pinned.version if pinned is not None else ""
+    return Unreadable(now, _back_to(pinned, told, now), told[-1].seq if told else 0)
+
+
+def _back_to(pinned: InForce | None, told: tuple[Event, ...], now: str) -> tuple[str, ...]:
+    before = [pinned.before.version] if pinned is not None and pinned.before is not None else []
+    older = [p.version for p in _proposed(told, now) if p.was_in_force]
+    return tuple(v for v in dict.fromkeys([*before, *older, *_replaced(told)]) if v != now)
+
+
 def standing(records: Records) -> Standing:
     """As it is now. PolicyError, PolicyFileError where the release in force cannot be read."""
     release = files.release_now(records.settings, records.store)
     pinned, told = ReleaseLedger(records.store).in_force(), _told(records)
     proposed = _proposed(told, release.version)
-    before = [pinned.before.version] if pinned is not None and pinned.before is not None else []
-    older = [p.version for p in proposed if p.was_in_force]
     return Standing(
         release=release,
         in_force=pinned,
         families=tuple(_families(records, release)),
         candidates=tuple(p for p in proposed if not p.in_force and not p.was_in_force),
         past=tuple(p for p in proposed if p.was_in_force),
-        back_to=tuple(v for v in dict.fromkeys([*before, *older, *_replaced(told)]) if v != release.version),
+        back_to=_back_to(pinned, told, release.version),
         deeds=tuple(_deed(e) for e in reversed(told[-SHOWN_DEEDS:])),
         mark=told[-1].seq if told else 0,
     )

@@ -23,7 +23,7 @@ from desk.pages.templates import page
 from desk.policy_acts import Asked, do
 from desk.policy_backtest import as_html, tested
 from desk.policy_rollout import NARROWING_DAYS, suggested
-from desk.policy_standing import WIDTHS, candidate, family_evidence, mark_of, standing
+from desk.policy_standing import WIDTHS, candidate, family_evidence, mark_of, standing, unreadable
 from desk.security import SignedIn, TheCounter, actor, reader, signed_in
 from guards.errors import PolicyError, ReleaseConflict
 from ledger.errors import NotYetAllowed
@@ -110,7 +110,10 @@ def _first(request: Request, counter: Counter, asks: SignedIn, **more: Any) -> R
     try:
         found = standing(counter.place)
     except REFUSALS as error:
-        raise HTTPException(503, f"the release in force cannot be read: {error}") from error
+        left = unreadable(counter.place)
+        told = {"asks": asks, "person": asks.person, "found": left, "mark": left.mark, "may": May}
+        refused = str(more.get("refused", ""))
+        return page(request, "policy_unreadable.html", status=503, error=str(error), refused=refused, **told)
     return _shown(
         request, "policy.html", asks, found, found.mark, days=NARROWING_DAYS, looks=counter.worker.narrowing, **more
     )

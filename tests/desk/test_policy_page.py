@@ -252,6 +252,27 @@ def test_a_familys_page_says_what_is_missing_and_ends_or_makes_its_holds(owner: 
     assert promoted_families(place.store) == {"billing": "narrow"}
 
 
+def test_a_release_that_cannot_be_read_is_told_and_one_can_still_go_back(owner: AtTheDesk, place: Workplace) -> None:
+    before = place.release.version
+    propose_release(place)
+    proven(place)
+    approve(place, VERSION, "Bo", "support_leadership", "read", lambda said: None)
+    owner.does("activate", owner.see(f"/release?version={VERSION}"))
+    kept = place.settings.workspace / "policies" / f"{VERSION}.toml"
+    kept.write_text(kept.read_text(encoding="utf-8") + "# changed", encoding="utf-8")
+    answer = owner.client.get("/desk/policy")
+    assert answer.status_code == 503 and "was changed" in answer.text
+    assert f"rolled back to release {before}" in owner.does("roll-back", answer.text)
+    pinned = ReleaseLedger(place.store).in_force()
+    assert pinned is not None and pinned.version == before
+
+
+def test_whoever_works_at_the_desk_sees_which_families_are_held(owner: AtTheDesk, place: Workplace) -> None:
+    assert "Held: " not in owner.client.get("/desk").text
+    RolloutLedger(place.store).narrow("contract_tier", "overrides", {})
+    assert "Held: contract tier" in owner.client.get("/desk").text
+
+
 def test_looking_for_spikes_tells_that_there_are_none(owner: AtTheDesk, place: Workplace) -> None:
     assert "no family was narrowed" in owner.does("narrow", owner.see())
 
