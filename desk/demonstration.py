@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from desk import policy_files
 from desk.accounts.people import Role
 from desk.accounts.signing_in import hashed
 from desk.errors import DeskError
+from desk.handed_secrets import forget_read_secrets
 from desk.made_up_lives import fewer_lives, plan, settled
 from desk.made_up_marks import MARK, NOTE
 from desk.made_up_year import LEDGER, fill_year, second_release, year_begins
@@ -133,6 +135,7 @@ def show(folder: Path, host: str, port: int, posts: bool, tell: Tell) -> int:
     settings = load_settings(folder, {})
     place = open_workplace(settings, {})
     try:
+        forget_read_secrets(place.store.keyring, os.environ)
         tell(f"Sign in at http://{host}:{port}/sign-in as {VISITOR}, with the password {let_in(place)}")
         tell("It was made for this run, and ends with the next one.")
         tell(f"Then: /desk (the queue), /desk/scorecard (the year), /desk/policy (releases). {NOTE}")

@@ -32,5 +32,6 @@ def environment() -> Environment:
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a piece of one. A page over a made-up history says so."""
     made_up = note_of(request.app.state.counter.place.settings.workspace)
-    text = environment().get_template(template).render(path=request.url.path, made_up=made_up, **values)
+    given = {"path": request.url.path, "made_up": made_up, **values}
+    text = environment().get_template(template).render(given)
     return HTMLResponse(text, status_code=status)
