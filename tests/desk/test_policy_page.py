@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from desk.accounts.people import May, Person, Role
+from desk.accounts.people import Group, May, Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
@@ -164,6 +164,13 @@ def test_whoever_is_no_policy_owner_reads_and_finds_no_form_and_no_way_around_it
         )
         assert sent.status_code == 403, act
     assert mark_of(place) == mark, "nothing was done"
+
+
+@pytest.mark.parametrize("act", sorted(ACTS))
+def test_an_act_asks_for_the_right_itself_whatever_page_it_comes_from(place: Workplace, act: str) -> None:
+    lead = Person("Lea", frozenset(Role) - {Role.POLICY_OWNER}, frozenset(Group))
+    with pytest.raises(NotAllowed, match="own policy"):
+        do(Asked(place, lead, {"mark": str(mark_of(place)), "reason": "I lead", "version": "now"}), act)
 
 
 def test_only_a_policy_owner_of_the_group_says_yes_for_it(place: Workplace) -> None:

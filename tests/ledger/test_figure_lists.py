@@ -72,9 +72,26 @@ def test_every_loss_and_every_month_counts_as_many_tickets_as_its_list_has(scene
     assert compared > 60
 
 
+def test_a_month_counts_by_the_day_they_came_as_its_picture_does_and_a_total_by_their_last_answer(scene: Scene) -> None:
+    rows = [_row(n, random.Random(n)) for n in range(1, 60)]
+    for row in rows:
+        row["settled_on"] = "2026-02-10"  # answered again, long after they came
+    with scene.store.write() as conn:
+        conn.execute(insert(ticket_summaries), rows)
+    period = Period(datetime(2026, 2, 12, tzinfo=UTC))
+    metric = next(m for m in METRICS if m.id == "recontact")
+    with scene.store.read() as conn:
+        card = read_scorecard(conn, period)
+        month = page_where(conn, counted(metric, period, Part.AMONG, month="2026-01"))
+        assert month.count == card.months["2026-01"]["recontact"]["among"] > 0
+        total = next(f for f in card.totals if f.metric is metric)
+        assert page_where(conn, counted(metric, period, Part.AMONG)).count == total.among == 0
+
+
 def test_a_long_list_is_told_page_by_page_and_no_ticket_is_left_out_or_told_twice(scene: Scene) -> None:
     with scene.store.write() as conn:
-        conn.execute(insert(ticket_summaries), [_row(n, random.Random(n)) for n in range(2 * PAGE + 7)])
+        numbers = [n for n in range(200) if n % 17][: 2 * PAGE + 7]
+        conn.execute(insert(ticket_summaries), [_row(n, random.Random(n)) for n in numbers])
     period = Period(datetime(2027, 1, 1, tzinfo=UTC))
     with scene.store.read() as conn:
         where = counted(METRICS[-3], period, Part.AMONG)
@@ -112,6 +129,8 @@ def _row(n: int, chance: random.Random) -> dict[str, object]:
     if one.queue and chance.random() < (0.6 if one.queue == "security_team" else 0.05):
         one.path_override, one.routed_from, one.routed_to = True, one.queue, "access_specialist"
     one.uncovered = chance.random() < (0.5 if bad and family == "documentation" else 0.05)
+    if n % 17 == 0:
+        one.first_lane = 0  # answered, and never given a lane: such a ticket counts in no family
     one.mark()
     return {name: getattr(one, name) for name in COLUMNS}
 
