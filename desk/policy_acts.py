@@ -66,7 +66,9 @@ def _approve(asked: Asked, tell: Callable[[str], None]) -> int:
             f"{asked.person.name} is not in the group {group[:60].replace('_', ' ')}: ask one of its policy owners"
         )
     by, reason = asked.person.name, asked.reason
-    return policy_releases.approve(asked.records, asked.word("version"), by, group, reason, tell)
+    return policy_releases.approve(
+        asked.records, asked.word("version"), by, group, reason, tell, signed_in=asked.person
+    )
 
 
 def _activate(asked: Asked, tell: Callable[[str], None]) -> int:

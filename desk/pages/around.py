@@ -6,7 +6,6 @@ from typing import Any
 
 from desk.accounts.people import May
 from desk.counter import Counter
-from desk.made_up_marks import note_of
 from desk.security import SignedIn
 
 
@@ -17,5 +16,4 @@ def around(counter: Counter, asks: SignedIn) -> dict[str, Any]:
         "person": asks.person,
         "may": May,
         "product": counter.place.systems.company.name,
-        "made_up": note_of(counter.place.settings.workspace),
     }

@@ -132,7 +132,9 @@ def test_the_command_says_how_to_sign_in_and_asks_no_model_whatever_the_environm
     monkeypatch.setenv("LANEWISE_MODEL", "some-model")
     monkeypatch.setenv("LANEWISE_CHANNEL_SECRET", "a-secret-of-another-desk")
     served: list[str] = []
-    monkeypatch.setattr(demonstration, "serve", lambda place, channel, host, port, tell: served.append(place.mode) or 0)
+    monkeypatch.setattr(
+        demonstration, "serve", lambda place, channel, host, port, tell, secrets: served.append(place.mode) or 0
+    )
     told: list[str] = []
     assert demonstration.show(made, "127.0.0.1", 8080, False, told.append) == 0
     said = "\n".join(told)

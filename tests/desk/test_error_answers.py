@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from desk.accounts.people import Role
 from desk.accounts.signing_in import start_session
-from desk.app import create_app
+from desk.app import ROOMS, create_app
+from desk.body_limit import WITH_THEIR_OWN
 from desk.counter import Counter
 from desk.error_answers import FOR_THE_LOG, OURS, sentence_of, status_of
 from desk.errors import ChangedSince, DeskError, FilesInTheWay
@@ -161,6 +163,12 @@ def test_a_request_that_is_too_long_is_told_so_in_the_shape_that_is_asked_for(
     page = client.post("/sign-in", **long(), headers=form)
     assert page.status_code == 413 and "<html" in page.text and "bytes at most" in page.text
     assert page.headers["content-security-policy"]
+
+
+def test_only_routes_that_say_how_much_they_take_may_be_sent_more(counter: Counter) -> None:
+    routes = [r for room in ROOMS for r in room.routes if isinstance(r, APIRoute)]
+    longer = {r.path for r in routes if isinstance(getattr(r, "max_body_size", None), int)}
+    assert longer == {r.path for r in routes if WITH_THEIR_OWN.fullmatch(r.path)} != set()
 
 
 def test_a_ticket_that_no_page_names_is_missed_in_words_and_not_in_code(client: TestClient) -> None:
