@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, Page, expect
 from test_desk_hostile_words import HOSTILE, WATCH
 
 from desk import operator_inbox
-from desk.accounts.people import Group, Role
+from desk.accounts.people import Role
 from desk.policy_releases import propose, prove
 from desk.workspace import init
+from guards.policy import OwnerGroup
 from ledger.releases import ReleaseLedger
 
 pytestmark = pytest.mark.browser
@@ -37,7 +38,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedDesk
     monkeypatch.setattr(operator_inbox, "BLIND_SHARE", 0.0)
     init(tmp_path / "ours")
     with served_desk(tmp_path / "ours") as served:
-        served.counter.accounts.add("Ada", "ada@desk.example", None, [Role.POLICY_OWNER], [Group.SUPPORT_LEADERSHIP])
+        served.counter.accounts.add(
+            "Ada", "ada@desk.example", None, [Role.POLICY_OWNER], [OwnerGroup.SUPPORT_LEADERSHIP]
+        )
         yield served
 
 

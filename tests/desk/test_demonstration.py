@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from desk import demonstration
-from desk.accounts.people import Group, Role
+from desk.accounts.people import Role
 from desk.accounts.signing_in import sign_in
 from desk.app import create_app
 from desk.counter import Counter
@@ -23,6 +23,7 @@ from desk.made_up_marks import MARK, NOTE
 from desk.made_up_year import second_release, year_begins
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
+from guards.policy import OwnerGroup
 from ledger.releases import ReleaseLedger
 from ledger.scorecard.projecting import progress
 from ledger.verification import verify
@@ -74,7 +75,7 @@ def test_the_visitors_password_is_made_for_each_run_and_the_one_before_opens_not
         sign_in(accounts, VISITOR, first)
     assert sign_in(accounts, VISITOR, second)
     visitor = accounts.get(VISITOR)
-    assert visitor.roles == set(Role) and visitor.groups == set(Group)
+    assert visitor.roles == set(Role) and visitor.groups == set(OwnerGroup)
     assert [user.name for user in accounts.all()] == [VISITOR]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from desk.accounts.people import Group, May, Person, Role
+from desk.accounts.people import May, Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
@@ -22,6 +22,7 @@ from desk.security import COOKIE
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
 from desk.workspace import init
+from guards.policy import OwnerGroup
 from guards.rollout import Ceiling
 from ledger.events import Kind
 from ledger.releases import ReleaseLedger
@@ -168,7 +169,7 @@ def test_whoever_is_no_policy_owner_reads_and_finds_no_form_and_no_way_around_it
 
 @pytest.mark.parametrize("act", sorted(ACTS))
 def test_an_act_asks_for_the_right_itself_whatever_page_it_comes_from(place: Workplace, act: str) -> None:
-    lead = Person("Lea", frozenset(Role) - {Role.POLICY_OWNER}, frozenset(Group))
+    lead = Person("Lea", frozenset(Role) - {Role.POLICY_OWNER}, frozenset(OwnerGroup))
     with pytest.raises(NotAllowed, match="own policy"):
         do(Asked(place, lead, {"mark": str(mark_of(place)), "reason": "I lead", "version": "now"}), act)
 
