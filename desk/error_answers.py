@@ -90,14 +90,19 @@ def as_json(request: Request, error: Exception) -> JSONResponse:
 
 
 def misspelt(request: Request, error: Exception) -> Response:
-    """Which field is wrong, and how; its value is not repeated, since it may be a customer's words."""
+    """Which field is wrong, and how, in the shape that is asked for."""
+    return misspelt_as_json(request, error) if wants_json(request.scope) else told_on_page(request, 422, _fields(error))
+
+
+def misspelt_as_json(_: Request, error: Exception) -> JSONResponse:
+    """The same for a program."""
+    return JSONResponse({"error": _fields(error)}, status_code=422)
+
+
+def _fields(error: Exception) -> str:
+    """The fields that are wrong; their values are not repeated, since they may be a customer's words."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    told = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in found[:10])[:2000]
-    return (
-        JSONResponse({"error": told}, status_code=422)
-        if wants_json(request.scope)
-        else told_on_page(request, 422, told)
-    )
+    return "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in found[:10])[:2000]
 
 
 def told_on_page(request: Request, status: int, said: str) -> Response:

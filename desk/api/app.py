@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from desk.api import interrupts, routes, webhooks
 from desk.api.shapes import Problem
 from desk.counter import Counter
-from desk.error_answers import OURS, Unexpected, as_json, misspelt
+from desk.error_answers import OURS, Unexpected, as_json, misspelt_as_json
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": why}
@@ -44,5 +44,5 @@ def create_api(counter: Counter, webhook_key: str = "") -> FastAPI:
     api.add_middleware(Unexpected)
     for kind in (*OURS, HTTPException):
         api.add_exception_handler(kind, as_json)
-    api.add_exception_handler(RequestValidationError, misspelt)
+    api.add_exception_handler(RequestValidationError, misspelt_as_json)
     return api

@@ -81,7 +81,7 @@ def test_serve_builds_nothing_before_the_secrets_are_gone_and_runs_without_any(
         seen["opening"] = set(ALL) & set(os.environ)
         return real(settings, env)
 
-    def serves(server: Any) -> None:
+    def serves(server: Any, doors: Any) -> None:
         seen["serving"] = set(ALL) & set(os.environ)
         server.started = True
 

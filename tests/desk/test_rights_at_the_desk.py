@@ -19,6 +19,7 @@ WORDS = {
     "halt": May.HALT,
     "resume": May.RESUME,
     "audit": May.AUDIT,
+    "hold reviews": May.REVIEW,
     "change policy releases": May.OWN_POLICY,
 }
 UNSAID = {May.MEASURE}
