@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from desk import commands_policy, commands_serving
-from desk.commands_audit import audit_app, review_app
-from desk.commands_mail import mail_app
-from desk.commands_scorecard import app as scorecard_app
+from desk.commands import policy as commands_policy
+from desk.commands import serving as commands_serving
+from desk.commands.audit import audit_app, review_app
+from desk.commands.mail import mail_app
+from desk.commands.scorecard import app as scorecard_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from guards.policy import Release
 from guards.screening import PeopleOnIt
 from ledger.events import Kind
 from ledger.history import Snapshot, refused
-from ledger.packet_json import from_plain
+from ledger.packets.plain_json import from_plain
 from ledger.worker import WorkerLedger
 from tools.actions import KNOWN, Ports, tools_for
 from tools.systems import Article, Systems

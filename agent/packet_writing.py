@@ -11,7 +11,7 @@ from guards.lanes import Lane
 from guards.policy import SignalRule
 from guards.triggers import Level, Signal
 from ledger.calling import customer_facing
-from ledger.packet import (
+from ledger.packets.packet import (
     AssistedPacket,
     Damage,
     DecisionWanted,

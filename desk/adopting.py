@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 
 from desk.decisions import signed
-from desk.policy_releases import adopt_named
+from desk.policy.releases import adopt_named
 from desk.records import Records, read_release
 from ledger.adoption import adopt, is_older, newest_release
 from ledger.releases import ReleaseLedger

@@ -13,12 +13,12 @@ from typing import BinaryIO
 from agent.handle import PersonDecided
 from desk import decisions
 from desk.accounts.people import May, Person
+from desk.audits.proposing import forget_proposals
 from desk.channels.console import visible
 from desk.decisions import Look
 from desk.errors import DecisionRefused
 from desk.mailbox.attachments import Attachments
 from desk.ordering import end_action, order_change, read_levels, will_run
-from desk.proposing import forget_proposals
 from desk.records import Records
 from desk.ways_out import COMMAND, shown_to, whom
 from desk.workplace import Workplace

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from desk.accounts.people import Person
 from desk.errors import DeskError
-from desk.operator_inbox import OperatorInbox
+from desk.operators.inbox import OperatorInbox
 from desk.scoring import Asked, audited_in, figure_of, people_of, period_of
 from desk.workplace import Workplace
 from ledger.scorecard.listing import Listed, TicketPage, page_among, page_where

@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 
 from ledger.errors import LedgerError
-from ledger.keyring import Keyring
+from ledger.sealed.keyring import Keyring
 
 SECRETS: Mapping[str, str] = {
     "LANEWISE_CHANNEL_SECRET": "logs in to the mail server, or seals mail files",

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from desk.face import json_text
-from ledger.packet import EscalationPacket
-from ledger.packet_pages import to_json, to_markdown, to_text
+from ledger.packets.packet import EscalationPacket
+from ledger.packets.pages import to_json, to_markdown, to_text
 from ledger.result import TicketResult
 
 FORMS = ("text", "markdown", "json")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from desk.errors import DeskError
 from desk.face import json_text
 from desk.made_up_marks import note_of
-from desk.policy_files import release_now
+from desk.policy.files import release_now
 from desk.records import Records
 from desk.workplace import read_company
 from guards.errors import PolicyError

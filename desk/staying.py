@@ -15,7 +15,7 @@ from desk.changes import ChangeRoom, system_for
 from desk.channels import MAIL, Channel
 from desk.channels.chat import with_chat
 from desk.channels.console import visible
-from desk.policy_files import release_now
+from desk.policy.files import release_now
 from desk.post import PostRoom
 from desk.queue_mail import tell_queues
 from desk.records import Records

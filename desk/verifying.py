@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from desk.channels.console import visible
 from desk.decisions import signed
 from desk.records import Records
-from ledger.chain import Fault, Finding
 from ledger.errors import CannotCheck, CannotSeal
+from ledger.sealed.chain import Fault, Finding
 from ledger.store import open_to_others
-from ledger.takeover import take_over as seal_as_it_stands
-from ledger.verification import Noted, Verdict
-from ledger.verification import verify as check
+from ledger.verifying.takeover import take_over as seal_as_it_stands
+from ledger.verifying.verification import Noted, Verdict
+from ledger.verifying.verification import verify as check
 
 Tell = Callable[[str], None]
 

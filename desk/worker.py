@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from agent.handle import Handler
-from desk.narrowing import HourlyNarrowing
+from desk.policy.narrowing import HourlyNarrowing
 from desk.workplace import Workplace
 from guards.errors import PolicyError
 from ledger.errors import LedgerError

@@ -17,7 +17,7 @@ from desk.changes import ChangeRoom, system_for
 from desk.channels import MAIL, Channel
 from desk.channels.chat import with_chat
 from desk.pinning import pin_articles
-from desk.policy_files import read_pinned, release_now
+from desk.policy.files import read_pinned, release_now
 from desk.post import PostRoom
 from desk.records import Clock, Records, clock_for, open_ledger, read_release
 from desk.settings import Settings

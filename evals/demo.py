@@ -14,7 +14,7 @@ from evals.run import CaseRun, run_cases, scratch_folder
 from evals.show import console, progress, section, table, tally
 from guards.policy import Release
 from ledger.history import History
-from ledger.packet_pages import to_text
+from ledger.packets.pages import to_text
 from ledger.result import read_result
 from ledger.reviews import Reviews
 from ledger.store import Store

@@ -16,8 +16,8 @@ from guards.policy import Release
 from ledger.events import Event, Kind
 from ledger.history import History
 from ledger.letters import Delivery
-from ledger.packet import EscalationPacket, ObservedPacket, from_json
-from ledger.packet_pages import to_text
+from ledger.packets.packet import EscalationPacket, ObservedPacket, from_json
+from ledger.packets.pages import to_text
 from ledger.result import TicketResult, read_result
 from ledger.reviews import Reviews
 from ledger.store import Store

@@ -11,7 +11,7 @@ from typing import Any
 from guards.capabilities import TABLE, Right
 from guards.lanes import Lane
 from guards.triggers import Trigger
-from ledger.packet_pages import to_text
+from ledger.packets.pages import to_text
 from ledger.result import TicketResult
 
 OWNED = {1: "routine", 2: "AI-assisted, an agent owns the answer", 3: "fully human-owned"}

@@ -19,8 +19,8 @@ from guards.triggers import Level, Trigger
 from guards.wording import screen
 from ledger.events import Kind
 from ledger.letters import Delivery
-from ledger.packet import Sentence
-from ledger.packet_lint import LEFT_OUT, lint
+from ledger.packets.lint import LEFT_OUT, lint
+from ledger.packets.packet import Sentence
 from ledger.words import digest_of
 from tools.knowledge import may_ground
 from tools.systems import Article

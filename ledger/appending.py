@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, String, Text, bindparam, insert
 
-from ledger.chain import Fields
 from ledger.events import Kind
-from ledger.sealing import sealing_of
+from ledger.sealed.chain import Fields
+from ledger.sealed.sealing import sealing_of
 from ledger.tables import bodies, events
 
 # Texts as they are stored: the seal is over these very characters.

@@ -17,7 +17,7 @@ from guards.wording import screen
 from ledger import history, register
 from ledger.events import Kind, latest
 from ledger.history import Message
-from ledger.packet import (
+from ledger.packets.packet import (
     CustomerFacing,
     CustomerState,
     DecisionWanted,

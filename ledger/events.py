@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, Select, bindparam, func, insert, select, update
 
-from ledger.chain import Fields
 from ledger.errors import HeadTooLarge, KeyReused
-from ledger.sealing import sealing_of
+from ledger.sealed.chain import Fields
+from ledger.sealed.sealing import sealing_of
 from ledger.tables import bodies, events, inbox, instant_text
 from ledger.words import canonical, digest_of, keepable
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ledger.events import Event, Kind
-from ledger.packet import EscalationPacket
+from ledger.packets.packet import EscalationPacket
 from ledger.register import Register
 from ledger.reviews import Reviews
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from ledger.errors import RecordRolledBack
 from ledger.events import HOUSE, Entry, Kind, append, own_key
-from ledger.keyring import Keyring, anchored
-from ledger.sealing import seal_anew
+from ledger.sealed.keyring import Keyring, anchored
+from ledger.sealed.sealing import seal_anew
 
 
 def seal_old_records(conn: Connection, keyring: Keyring, at: datetime) -> None:

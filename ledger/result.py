@@ -12,7 +12,7 @@ from guards.triggers import Trigger
 from ledger.events import Event, Kind
 from ledger.history import History, TicketRecord
 from ledger.letters import Delivery, DeliveryState
-from ledger.packet import EscalationPacket, NotDone, not_done_from, to_json
+from ledger.packets.packet import EscalationPacket, NotDone, not_done_from, to_json
 from ledger.reviews import Review, Reviews
 
 

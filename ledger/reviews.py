@@ -12,8 +12,8 @@ from guards.lanes import Lane
 from ledger import calling, register
 from ledger.errors import PacketUnreadable, UnknownReview
 from ledger.events import Body, Entry, Event, Kind, append, by_key, keep_body, own_key, timeline
-from ledger.packet import AssistedPacket, EscalationPacket, from_json, to_json
-from ledger.packet_lint import lint
+from ledger.packets.lint import lint
+from ledger.packets.packet import AssistedPacket, EscalationPacket, from_json, to_json
 from ledger.register import Register
 from ledger.store import Store
 from ledger.tables import bodies, registers, reviews

@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
 
-from ledger import keyring as keys
 from ledger.errors import LedgerError, NestedWrite, StoreBroken, StoreBusy, StoreTooNew
-from ledger.keyring import Keyring
-from ledger.sealing import Chain, Sealing, sealing_of
+from ledger.sealed import keyring as keys
+from ledger.sealed.keyring import Keyring
+from ledger.sealed.sealing import Chain, Sealing, sealing_of
 from ledger.tables import HEAD_REVISION
 
 BUSY_MILLISECONDS = 5000

@@ -22,7 +22,7 @@ from ledger.history import Message, Snapshot, TicketRecord
 from ledger.lease import check_still_ours
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
-from ledger.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
+from ledger.packets.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
 from ledger.pins import Edition, pin
 from ledger.reaching import CHAT
 from ledger.register import OpeningKind, Register, Standing

@@ -11,7 +11,7 @@ from guards.gate import Refusal
 from guards.screening import unproved
 from guards.triggers import Level
 from guards.wording import screen
-from ledger.packet import Draft, Reference, Routing, Suggestion
+from ledger.packets.packet import Draft, Reference, Routing, Suggestion
 from tools.systems import Article
 from tools.toolbox import Done, Toolbox
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.case import Case
-from ledger.packet import Reference
+from ledger.packets.packet import Reference
 from tools.toolbox import Toolbox
 
 

@@ -11,7 +11,7 @@ from agent.model import CALLS_A_MESSAGE, CallBudget
 from agent.writers import Writers
 from guards.lanes import Lane
 from ledger.events import Kind
-from ledger.packet_json import to_plain
+from ledger.packets.plain_json import to_plain
 from ledger.words import digest_of
 from ledger.worker import WorkerLedger
 

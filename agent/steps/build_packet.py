@@ -10,8 +10,8 @@ from agent.packet_writing import write_packet
 from guards.facts import Standing
 from guards.lanes import Lane
 from ledger.events import Kind
-from ledger.packet import EscalationPacket, Sentence, to_json
-from ledger.packet_lint import LEFT_OUT, lint
+from ledger.packets.lint import LEFT_OUT, lint
+from ledger.packets.packet import EscalationPacket, Sentence, to_json
 from ledger.worker import WorkerLedger
 
 POINTER = Sentence("Likely needs a person for the triggers and the missing context named below.", Standing.INFERRED)

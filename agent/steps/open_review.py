@@ -12,7 +12,7 @@ from guards.lanes import Lane
 from guards.policy import Release
 from guards.triggers import Boundary, Trigger
 from ledger.events import Kind
-from ledger.packet import EscalationPacket, Owner, from_json
+from ledger.packets.packet import EscalationPacket, Owner, from_json
 from ledger.worker import WorkerLedger
 from tools.systems import Systems
 

@@ -16,7 +16,7 @@ from desk.errors import DecisionRefused
 from desk.security import TheCounter
 from desk.ways_out import whom
 from ledger.errors import AlreadyDecided
-from ledger.packet_pages import to_markdown
+from ledger.packets.pages import to_markdown
 from ledger.reviews import Review
 
 router = APIRouter()

@@ -20,7 +20,7 @@ from desk.deciding import Act, Order, act_named, carry_out, what_follows
 from desk.errors import DecisionRefused
 from desk.security import TheCounter
 from ledger.intake import Intake
-from ledger.packet import to_json
+from ledger.packets.packet import to_json
 from ledger.pages import latest_packet
 from ledger.words import filed_name
 

@@ -13,8 +13,8 @@ from desk import halting
 from desk.accounts.people import May, Person
 from desk.counter import Counter
 from desk.errors import ChangedSince, DecisionRefused, NotAllowed
-from desk.operator_acts import Asked, approve_opened, do
-from desk.operator_inbox import Filter, OperatorInbox, Tab
+from desk.operators.acts import Asked, approve_opened, do
+from desk.operators.inbox import Filter, OperatorInbox, Tab
 from desk.pages.desk_routes import form_of, ticket_values
 from desk.pages.templates import page
 from desk.security import TheCounter, actor

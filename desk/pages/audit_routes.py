@@ -10,17 +10,17 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from desk import auditing
 from desk.accounts.people import May, Person
-from desk.audit_pages import DEFINITION, FEW, agreement_words, verdict_words
+from desk.audits import auditing
+from desk.audits.pages import DEFINITION, FEW, agreement_words, verdict_words
+from desk.audits.proposing import proposal_text
 from desk.counter import Counter
 from desk.errors import DecisionRefused
+from desk.operators.wording_shown import lines
 from desk.pages.act_routes import Form
 from desk.pages.around import around
 from desk.pages.templates import page
-from desk.proposing import proposal_text
 from desk.security import SignedIn, TheCounter, actor, reader, signed_in
-from desk.wording_shown import lines
 from guards.triggers import Trigger
 from ledger.audits.frame import week_before
 from ledger.audits.sample import SIZE

@@ -18,13 +18,13 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from desk.accounts.people import May, Person
 from desk.counter import Counter
 from desk.errors import DecisionRefused
-from desk.foreseeing import what_follows
-from desk.operator_inbox import Filter, OperatorInbox, Tab
-from desk.operator_ticket import LOOKING, WORDS, channel_name, cited, happened_since, ticket_pane
+from desk.operators.foreseeing import what_follows
+from desk.operators.inbox import Filter, OperatorInbox, Tab
+from desk.operators.ticket import LOOKING, WORDS, channel_name, cited, happened_since, ticket_pane
+from desk.operators.wording_shown import lines, marked, same_text, word_diff
 from desk.pages.templates import page
 from desk.security import COOKIE, SignedIn, TheCounter, acting, reader, signed_in
 from desk.watching import EVERY_TICKET
-from desk.wording_shown import lines, marked, same_text, word_diff
 from ledger.errors import Busy, UnknownTicket
 from ledger.events import Kind
 from ledger.tables import events

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from desk import policy_files as files
 from desk.accounts.people import May, Person
 from desk.counter import Counter
 from desk.errors import DecisionRefused, PolicyFileError
@@ -20,10 +19,11 @@ from desk.made_up_marks import note_of
 from desk.pages.act_routes import Form
 from desk.pages.learning_routes import SELF_CONTAINED
 from desk.pages.templates import page
-from desk.policy_acts import Asked, do
-from desk.policy_backtest import as_html, tested
-from desk.policy_rollout import NARROWING_DAYS, suggested
-from desk.policy_standing import WIDTHS, candidate, family_evidence, mark_of, standing, unreadable
+from desk.policy import files
+from desk.policy.acts import Asked, do
+from desk.policy.backtest import as_html, tested
+from desk.policy.rollout import NARROWING_DAYS, suggested
+from desk.policy.standing import WIDTHS, candidate, family_evidence, mark_of, standing, unreadable
 from desk.security import SignedIn, TheCounter, actor, reader, signed_in
 from guards.errors import PolicyError, ReleaseConflict
 from ledger.errors import NotYetAllowed

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from desk import review_calendar
 from desk.accounts.people import May, Person
+from desk.audits import review_calendar
 from desk.counter import Counter
 from desk.errors import DecisionRefused
+from desk.operators.wording_shown import lines
 from desk.pages.act_routes import Form
 from desk.pages.around import around
 from desk.pages.templates import page
 from desk.security import SignedIn, TheCounter, actor, reader, signed_in
-from desk.wording_shown import lines
 from ledger.review_calendar import DECISION_LIMIT, Held
 from ledger.review_material import Topic
 

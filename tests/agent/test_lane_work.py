@@ -33,7 +33,7 @@ from guards.lanes import Lane
 from guards.policy import Phase, Release
 from ledger.events import Kind
 from ledger.letters import DeliveryState
-from ledger.packet import AssistedPacket, HumanPacket, to_json
+from ledger.packets.packet import AssistedPacket, HumanPacket, to_json
 from tools.systems import Audience
 
 

@@ -23,7 +23,7 @@ from desk.security import COOKIE
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
 from ledger.intake import IncomingMessage
-from ledger.packet import AssistedPacket, Draft
+from ledger.packets.packet import AssistedPacket, Draft
 from ledger.reviews import Review
 from ledger.worker import WorkerLedger
 

@@ -11,7 +11,7 @@ import pytest
 from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
 from playwright.sync_api import Page, expect
 
-from desk import operator_inbox
+from desk.operators import inbox as operator_inbox
 from ledger.decisions import DecisionKind
 from ledger.events import Kind
 from ledger.reviews import Review

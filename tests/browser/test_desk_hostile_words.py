@@ -10,9 +10,9 @@ from browser_desk import DISCOUNT, a_browser, open_desk, served_desk, waits
 from playwright.sync_api import Page, expect
 from unseen_tickets import answered
 
-from desk import operator_inbox
 from desk.accounts.people import Role
-from desk.auditing import draw
+from desk.audits.auditing import draw
+from desk.operators import inbox as operator_inbox
 from desk.records import open_records
 from desk.settings import load_settings
 

@@ -11,9 +11,9 @@ from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, open_d
 from playwright.sync_api import Browser, expect
 from sqlalchemy import update
 
-from desk import operator_inbox
+from desk.operators import inbox as operator_inbox
 from guards.lanes import Lane
-from ledger.packet import AssistedPacket
+from ledger.packets.packet import AssistedPacket
 from ledger.tables import reviews
 
 pytestmark = pytest.mark.browser

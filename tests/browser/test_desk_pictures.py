@@ -11,8 +11,8 @@ from browser_desk import DISCOUNT, REFUND, WRITER, a_browser, finished_draft, op
 from playwright.sync_api import expect
 from unseen_tickets import answered
 
-from desk import operator_inbox
-from desk.auditing import draw, give_verdict, read_judgement
+from desk.audits.auditing import draw, give_verdict, read_judgement
+from desk.operators import inbox as operator_inbox
 from desk.records import open_records
 from desk.settings import load_settings
 

@@ -9,9 +9,9 @@ import pytest
 from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
 from playwright.sync_api import Browser, expect
 
-from desk import operator_inbox
 from desk.accounts.signing_in import start_session
 from desk.channels.eml import words_of
+from desk.operators import inbox as operator_inbox
 from desk.security import COOKIE
 from guards.lanes import Lane
 from ledger.decisions import Signature

@@ -13,9 +13,9 @@ from browser_desk import REFUND, ServedDesk, a_browser, open_desk, served_desk, 
 from playwright.sync_api import Browser, Page, expect
 from test_desk_hostile_words import HOSTILE, WATCH
 
-from desk import operator_inbox
 from desk.accounts.people import Role
-from desk.policy_releases import propose, prove
+from desk.operators import inbox as operator_inbox
+from desk.policy.releases import propose, prove
 from desk.workspace import init
 from guards.policy import OwnerGroup
 from ledger.releases import ReleaseLedger

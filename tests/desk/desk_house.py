@@ -18,7 +18,7 @@ from ledger.intake import IncomingMessage, Intake
 from ledger.letters import Delivery
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger
-from ledger.packet import AssistedPacket, CustomerFacing, CustomerState, DecisionWanted, Draft, Owner, Sentence
+from ledger.packets.packet import AssistedPacket, CustomerFacing, CustomerState, DecisionWanted, Draft, Owner, Sentence
 from ledger.people import PeopleLedger
 from ledger.reviews import Review, Reviews
 from ledger.store import Store

@@ -23,10 +23,10 @@ from desk.channels.message_ids import open_message_ids
 from desk.counter import Counter
 from desk.decisions import Look
 from desk.errors import Rejected
-from desk.foreseeing import what_follows
 from desk.mailbox.arriving import arrived
 from desk.mailbox.senders import Sender
 from desk.mailbox.threads import Threads
+from desk.operators.foreseeing import what_follows
 from desk.posting import sweep
 from desk.settings import load_settings
 from desk.ways_out import whom

@@ -13,8 +13,8 @@ from learning_desk import NO, PEOPLE, YES, LearningDesk
 from unseen_tickets import answered
 
 from desk.accounts.people import ALLOWED, May
+from desk.audits.proposing import FOLDER
 from desk.pages.desk_routes import _newest, _touched
-from desk.proposing import FOLDER
 from ledger.audits.verdicts import BLIND_FOR
 from ledger.decisions import Signature
 from ledger.errors import UserExists

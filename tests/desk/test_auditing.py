@@ -14,8 +14,7 @@ from desk_house import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.audit_pages import drawn_text, given_text, report_text, task_text
-from desk.auditing import (
+from desk.audits.auditing import (
     draw,
     erased_in_queue,
     give_verdict,
@@ -25,9 +24,10 @@ from desk.auditing import (
     report,
     task,
 )
+from desk.audits.pages import drawn_text, given_text, report_text, task_text
+from desk.audits.proposing import FOLDER, _long, _string, proposal_file
 from desk.deciding import erase
 from desk.errors import DecisionRefused
-from desk.proposing import FOLDER, _long, _string, proposal_file
 from desk.records import Records
 from desk.settings import load_settings
 from evals.case import read_case, read_cases

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from desk import demonstration
 from desk.accounts.people import Role
 from desk.accounts.signing_in import sign_in
 from desk.app import create_app
 from desk.counter import Counter
-from desk.demonstration import TICKETS, VISITOR, WAITING, let_in, make
 from desk.errors import DeskError, NotAllowed
-from desk.made_up_lives import What, fewer_lives, plan, settled
+from desk.made_up import demonstration
+from desk.made_up.demonstration import TICKETS, VISITOR, WAITING, let_in, make
+from desk.made_up.lives import What, fewer_lives, plan, settled
+from desk.made_up.year import second_release, year_begins
 from desk.made_up_marks import MARK, NOTE
-from desk.made_up_year import second_release, year_begins
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
 from guards.policy import OwnerGroup
 from ledger.releases import ReleaseLedger
 from ledger.scorecard.projecting import progress
-from ledger.verification import verify
+from ledger.verifying.verification import verify
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
 from desk.errors import DeskError
-from desk.operator_acts import Asked, do
+from desk.operators.acts import Asked, do
+from desk.operators.wording_shown import word_diff
 from desk.pages import desk_routes
 from desk.security import COOKIE, CSRF_HEADER
 from desk.settings import load_settings
 from desk.watching import EVERY_TICKET
-from desk.wording_shown import word_diff
 from desk.workplace import open_workplace
 from ledger.errors import LedgerError
 from ledger.intake import IncomingMessage, Intake

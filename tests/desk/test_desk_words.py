@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.operators.wording_shown import lines, marked, same_text, word_diff
 from desk.queue_hours import queue_now, time_to_tell
-from desk.wording_shown import lines, marked, same_text, word_diff
 from tools.sandbox import SandboxCompany
 from tools.systems import Queue
 

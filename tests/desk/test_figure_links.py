@@ -15,12 +15,12 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 from test_auditing import NO, YES, Office
 
-from desk import operator_inbox
 from desk.accounts.people import Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
 from desk.made_up_marks import MARK, NOTE
+from desk.operators import inbox as operator_inbox
 from desk.scoring import Asked, page_of
 from desk.security import COOKIE
 from desk.settings import load_settings

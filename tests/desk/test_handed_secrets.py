@@ -14,8 +14,8 @@ from desk import serving
 from desk.handed_secrets import READ_AT_OPENING, SECRETS, forget_read_secrets, take_secrets
 from desk.settings import Settings
 from desk.workplace import Workplace
-from ledger.chain import ChainKey
-from ledger.keyring import Keyring
+from ledger.sealed.chain import ChainKey
+from ledger.sealed.keyring import Keyring
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL = (*SECRETS, *READ_AT_OPENING)

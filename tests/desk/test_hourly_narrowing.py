@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from desk.app import create_app
 from desk.counter import Counter
-from desk.narrowing import AGAIN_SECONDS, EVERY_SECONDS, HourlyNarrowing
-from desk.policy_rollout import Tell, narrow
+from desk.policy.narrowing import AGAIN_SECONDS, EVERY_SECONDS, HourlyNarrowing
+from desk.policy.rollout import Tell, narrow
 from desk.records import Records
 from desk.settings import load_settings
 from desk.workplace import open_workplace

@@ -14,7 +14,7 @@ import pytest
 from mail_house import PASSWORD, USER, imap_house, smtp_house
 from mail_scene import HAZEL, TRUSTED, written
 
-from desk.commands_mail import stay
+from desk.commands.mail import stay
 from desk.mailbox.password import MailboxPassword
 from desk.mailbox.room import MailRoom
 from desk.settings import load_settings

@@ -17,7 +17,6 @@ from desk.mailbox.imap import MailboxUnreachable
 from desk.mailbox.password import MailboxPassword
 from desk.mailbox.quotes import MOST_PASSAGES, without_repeats
 from guards.facts import Standing
-from ledger.agreement import first_disagreement
 from ledger.decisions import Signature
 from ledger.errors import StoreBusy
 from ledger.intake import IncomingMessage
@@ -25,6 +24,7 @@ from ledger.pages import timeline_text
 from ledger.people import PeopleLedger
 from ledger.reviews import call_a_person
 from ledger.store import Store
+from ledger.verifying.agreement import first_disagreement
 from tools.account_context import facts_from_context
 
 

@@ -12,7 +12,6 @@ from desk_house import TICKET, Clock, House, assisted_packet
 from starlette.testclient import TestClient
 
 import desk
-from desk import operator_inbox
 from desk.accounts.people import May, Person, Role
 from desk.accounts.signing_in import start_session
 from desk.app import create_app
@@ -21,10 +20,11 @@ from desk.counter import Counter
 from desk.deciding import _RATINGS
 from desk.decisions import token
 from desk.errors import DecisionRefused, NotAllowed
-from desk.foreseeing import what_follows
-from desk.operator_acts import ACTS, Asked, approve_opened, do
-from desk.operator_inbox import Filter, OperatorInbox, Tab, asked_blind
-from desk.operator_ticket import happened_since, last_seq, ticket_pane
+from desk.operators import inbox as operator_inbox
+from desk.operators.acts import ACTS, Asked, approve_opened, do
+from desk.operators.foreseeing import what_follows
+from desk.operators.inbox import Filter, OperatorInbox, Tab, asked_blind
+from desk.operators.ticket import happened_since, last_seq, ticket_pane
 from desk.security import COOKIE, CSRF_HEADER
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_rules

@@ -15,9 +15,9 @@ from desk.accounts.signing_in import start_session
 from desk.app import create_app
 from desk.counter import Counter
 from desk.errors import ChangedSince, DecisionRefused, NotAllowed
-from desk.policy_acts import ACTS, Asked, do
-from desk.policy_releases import approve, propose, prove, sign
-from desk.policy_standing import mark_of
+from desk.policy.acts import ACTS, Asked, do
+from desk.policy.releases import approve, propose, prove, sign
+from desk.policy.standing import mark_of
 from desk.security import COOKIE
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
@@ -25,9 +25,9 @@ from desk.workspace import init
 from guards.policy import OwnerGroup
 from guards.rollout import Ceiling
 from ledger.events import Kind
+from ledger.evidence.rollout_gate import promoted_families, record_promotion
 from ledger.releases import ReleaseLedger
 from ledger.rollout import RolloutLedger
-from ledger.rollout_gate import promoted_families, record_promotion
 
 HOSTILE = "<script>window.hit=1</script>'\"&{{7*7}}\u202e"
 VERSION = "2026-04-01"

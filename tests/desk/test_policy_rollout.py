@@ -11,7 +11,7 @@ import pytest
 from desk_house import Clock
 
 from desk.errors import DecisionRefused
-from desk.policy_rollout import name_lane, narrow, promote, suggest
+from desk.policy.rollout import name_lane, narrow, promote, suggest
 from desk.records import Records
 from desk.settings import load_settings
 from desk.workplace import open_workplace
@@ -22,10 +22,10 @@ from guards.triggers import Level, Signal, Trigger, Witness
 from ledger.decisions import Seen, Signature
 from ledger.errors import NotYetAllowed
 from ledger.events import Entry, Kind
+from ledger.evidence.rollout_counts import LedgerCounts, agreement_by_triggers
+from ledger.evidence.rollout_gate import promoted_families
 from ledger.intake import IncomingMessage, Intake
 from ledger.rollout import RolloutLedger
-from ledger.rollout_counts import LedgerCounts, agreement_by_triggers
-from ledger.rollout_gate import promoted_families
 from ledger.store import open_store
 from ledger.worker import WorkerLedger
 

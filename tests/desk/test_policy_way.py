@@ -12,9 +12,9 @@ import pytest
 from desk.accounts.people import Person, Role
 from desk.adopting import adopt_release
 from desk.errors import DecisionRefused
-from desk.policy_files import file_of, release_now
-from desk.policy_releases import activate, approve, missing, pinned_of, propose, prove, roll_back, sign
-from desk.policy_rollout import promote
+from desk.policy.files import file_of, release_now
+from desk.policy.releases import activate, approve, missing, pinned_of, propose, prove, roll_back, sign
+from desk.policy.rollout import promote
 from desk.records import Records, open_records
 from desk.settings import load_settings
 from guards.errors import ReleaseConflict
@@ -22,9 +22,9 @@ from guards.policy import OwnerGroup, Release, parse_release
 from guards.rollout import Ceiling, open_families
 from guards.rollout_evidence import Evidence, Recent, Share
 from ledger.errors import NotYetAllowed
+from ledger.evidence.rollout_gate import record_promotion
 from ledger.releases import ADOPTED, ReleaseLedger
 from ledger.rollout import RolloutLedger
-from ledger.rollout_gate import record_promotion
 
 TEAM = "team"
 

@@ -21,7 +21,7 @@ from desk.staying import IN_HAND
 from desk.workplace import Workplace, open_workplace
 from guards.gate import Piece
 from ledger.intake import Intake
-from ledger.packet_pages import to_text
+from ledger.packets.pages import to_text
 from ledger.pages import latest_packet, timeline_text
 from tools.ticket_files import ticket_from_json
 

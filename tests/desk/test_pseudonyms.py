@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.pseudonyms import COMPANY, DOMAIN, Pseudonyms
+from desk.audits.pseudonyms import COMPANY, DOMAIN, Pseudonyms
 
 
 def names(*texts: str) -> Pseudonyms:

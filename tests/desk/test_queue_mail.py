@@ -11,8 +11,8 @@ from desk_house import TICKET, Clock, House
 
 from desk.accounts.people import Person, Role
 from desk.errors import Rejected
-from desk.operator_inbox import Filter, OperatorInbox, Tab
-from desk.operator_ticket import ticket_pane
+from desk.operators.inbox import Filter, OperatorInbox, Tab
+from desk.operators.ticket import ticket_pane
 from desk.queue_mail import TRIED_FOR, tell_queues
 from desk.records import Records
 from desk.settings import load_settings
@@ -20,7 +20,7 @@ from desk.workplace import Workplace, open_rules
 from desk.workspace import init
 from ledger.events import Kind
 from ledger.interface import Interface
-from ledger.packet import Owner
+from ledger.packets.packet import Owner
 from ledger.queue_news import QueueNews
 from ledger.store import open_store
 

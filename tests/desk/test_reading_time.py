@@ -10,12 +10,12 @@ import pytest
 from desk_house import TICKET, Clock, House
 from sqlalchemy import select
 
-from desk import operator_inbox
 from desk.accounts.people import Person, Role
 from desk.decisions import token
-from desk.operator_acts import Asked, do
-from desk.operator_inbox import OperatorInbox
-from desk.operator_ticket import ticket_pane
+from desk.operators import inbox as operator_inbox
+from desk.operators.acts import Asked, do
+from desk.operators.inbox import OperatorInbox
+from desk.operators.ticket import ticket_pane
 from desk.records import Records
 from desk.scoring import Asked as AskedScore
 from desk.scoring import page_of, show

@@ -12,7 +12,7 @@ from evals.gate import compare, read_baseline
 from evals.outcome import Run, outcome_of
 from evals.run import CaseRun, run_cases
 from guards.policy import Release, parse_release
-from ledger.packet_lint import LEFT_OUT
+from ledger.packets.lint import LEFT_OUT
 
 CASES = read_cases()
 ARTICLE = {

@@ -20,8 +20,8 @@ from guards.policy import Release
 from guards.triggers import Trigger
 from ledger.events import Body, Entry, Event, Kind
 from ledger.letters import Delivery, DeliveryState
-from ledger.packet import Sentence
-from ledger.packet_lint import LEFT_OUT
+from ledger.packets.lint import LEFT_OUT
+from ledger.packets.packet import Sentence
 from ledger.store import open_store
 from ledger.words import digest_of
 

@@ -18,7 +18,7 @@ from ledger.history import History
 from ledger.intake import IncomingMessage, Intake, Received
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger
-from ledger.packet import (
+from ledger.packets.packet import (
     AssistedPacket,
     CustomerFacing,
     CustomerState,

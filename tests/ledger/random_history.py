@@ -17,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.events import Entry, Kind
 from ledger.looks import Looks
 from ledger.moment import ReleaseView
-from ledger.packet import Owner
+from ledger.packets.packet import Owner
 from ledger.reviews import Review
 from ledger.words import digest_of
 

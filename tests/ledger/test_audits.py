@@ -24,7 +24,7 @@ from ledger.errors import CannotDraw, CannotJudge, UnknownAudit, Unsigned
 from ledger.events import HOUSE, Kind
 from ledger.pages import timeline_text
 from ledger.scorecard.export import export
-from ledger.verification import verify
+from ledger.verifying.verification import verify
 from ledger.words import canonical, digest_of
 
 

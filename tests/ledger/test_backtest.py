@@ -18,10 +18,10 @@ import guards
 from guards.lanes import Consequence, Lane
 from guards.policy import Phase, Release, parse_release
 from guards.triggers import Boundary, Level, Matrix, Signal, Trigger, Witness
-from ledger.backtest import FastLaw, StoredDecision, redecide
-from ledger.backtest_report import backtest, unseen
-from ledger.backtest_rows import CHUNK, Chunk, StoredDecisions, StoredSignal, flags_of
 from ledger.events import Entry, Kind
+from ledger.evidence.backtest import FastLaw, StoredDecision, redecide
+from ledger.evidence.backtest_report import backtest, unseen
+from ledger.evidence.backtest_rows import CHUNK, Chunk, StoredDecisions, StoredSignal, flags_of
 from ledger.tables import stored_decisions
 
 PACKAGED = Path(guards.__file__).parent / "policies" / "2026-03-01.toml"

@@ -13,9 +13,9 @@ from guards.lanes import Lane
 from ledger.calling import CALLED_WITHIN, WHY, packet_for
 from ledger.letters import key_of
 from ledger.outbox import Sending
-from ledger.packet import CustomerState, HumanPacket
-from ledger.packet_lint import lint
-from ledger.packet_pages import to_text
+from ledger.packets.lint import lint
+from ledger.packets.packet import CustomerState, HumanPacket
+from ledger.packets.pages import to_text
 from ledger.reviews import call_a_person
 
 BODY = "Open Admin, then Audit."

@@ -24,17 +24,17 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from ledger import migrations
-from ledger.chain import ChainKey, Fault, Fields, Finding, Place, Seal, Stored, Walk, ended, genesis, seal_next
 from ledger.decisions import Signature
 from ledger.errors import CannotSeal, NoChainKey, OtherChainKey, RecordRolledBack
 from ledger.events import Entry, Kind, append
 from ledger.intake import Intake
-from ledger.keyring import ENV_NAME, Anchor, Keyring, anchored, beside
 from ledger.people import PeopleLedger
+from ledger.sealed.chain import ChainKey, Fault, Fields, Finding, Place, Seal, Stored, Walk, ended, genesis, seal_next
+from ledger.sealed.keyring import ENV_NAME, Anchor, Keyring, anchored, beside
 from ledger.store import open_store
 from ledger.tables import metadata
-from ledger.takeover import take_over
-from ledger.verification import verify
+from ledger.verifying.takeover import take_over
+from ledger.verifying.verification import verify
 
 KEY = ChainKey("a key for tests, long enough to be one")
 SIGN = Signature("Ada", "because the test says so", "k-1")

@@ -28,10 +28,10 @@ from ledger.errors import (
     WrongState,
 )
 from ledger.events import Kind
-from ledger.packet_pages import to_text
+from ledger.packets.pages import to_text
 from ledger.people import PeopleLedger
-from ledger.takeover import take_over
-from ledger.verification import verify
+from ledger.verifying.takeover import take_over
+from ledger.verifying.verification import verify
 from ledger.words import canonical
 from ledger.worker import WorkerLedger
 

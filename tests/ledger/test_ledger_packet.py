@@ -11,9 +11,10 @@ from ledger_scene import DAY, article_packet, assisted_packet, human_packet
 from guards.facts import Fact, Standing
 from guards.gate import Refusal
 from guards.lanes import Lane, Unit
-from ledger import packet_pages
 from ledger.errors import PacketRefused, PacketUnreadable
-from ledger.packet import (
+from ledger.packets import pages as packet_pages
+from ledger.packets.lint import checked, lint
+from ledger.packets.packet import (
     AssistedPacket,
     CustomerFacing,
     CustomerState,
@@ -35,7 +36,6 @@ from ledger.packet import (
     not_done_from,
     to_json,
 )
-from ledger.packet_lint import checked, lint
 
 FULL = assisted_packet(
     "We are sorry.\nWe look into it.",

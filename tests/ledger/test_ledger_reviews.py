@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from guards.lanes import Lane
 from ledger.errors import UnknownReview
-from ledger.packet import AssistedPacket, HumanPacket, Owner
+from ledger.packets.packet import AssistedPacket, HumanPacket, Owner
 from ledger.reviews import UNROUTED
 
 

@@ -12,8 +12,8 @@ from guards.facts import Standing
 from guards.lanes import Unit
 from guards.policy import Release
 from guards.triggers import Matrix
-from ledger.packet import DecisionWanted, Missing, Owner, Sentence
-from ledger.packet_lint import LEFT_OUT, lint
+from ledger.packets.lint import LEFT_OUT, lint
+from ledger.packets.packet import DecisionWanted, Missing, Owner, Sentence
 
 SETTLED = Sentence("The customer is entitled to a refund.", Standing.INFERRED)
 CAREFUL = Sentence("The customer asks for money back.", Standing.CLAIMED)

@@ -14,10 +14,10 @@ from guards.rollout import Ceiling
 from ledger.adoption import adopt
 from ledger.errors import NotYetAllowed
 from ledger.events import Kind
+from ledger.evidence.rollout_gate import promoted_families, record_promotion
 from ledger.outbox import Sending
 from ledger.releases import ACTIVATED, ROLLED_BACK, Pinned, ReleaseLedger
 from ledger.rollout import MACHINE, RolloutLedger
-from ledger.rollout_gate import promoted_families, record_promotion
 
 OLD, NEW = Pinned(VIEW.version, ""), Pinned("2026.12", "d" * 64)
 NEXT = replace(VIEW, version=NEW.version, digest=NEW.digest)

@@ -24,7 +24,7 @@ from ledger.review_material import SHOWN, Section, Topic, material
 from ledger.scorecard.metrics import BY_ID
 from ledger.scorecard.projecting import catch_up
 from ledger.scorecard.reading import Period, tickets_of
-from ledger.verification import verify
+from ledger.verifying.verification import verify
 
 LATE, RISKY = Topic.LATE_ESCALATIONS, Topic.RISKY_NOT_ESCALATED
 LANES, TRIGGERS = Topic.LANE_DISTRIBUTION, Topic.TRIGGER_DEFINITIONS

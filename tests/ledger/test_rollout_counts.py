@@ -18,8 +18,8 @@ from guards.rollout_evidence import Evidence, Recent, Share
 from ledger.audits.drawing import draw_week
 from ledger.audits.verdicts import judge
 from ledger.events import HOUSE, Kind, timeline
+from ledger.evidence.rollout_counts import LedgerCounts, agreement_by_triggers
 from ledger.rollout import RolloutLedger
-from ledger.rollout_counts import LedgerCounts, agreement_by_triggers
 from ledger.scorecard.metrics import BY_ID
 from ledger.scorecard.reading import Part, Period, tickets_of
 

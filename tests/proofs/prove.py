@@ -31,7 +31,7 @@ ENFORCED: Mapping[str, str] = {
     "I4": "`tools/toolbox.py`, `guards/capabilities.py`",
     "I5": "`guards/gate.py`, `ledger/moment.py`, `ledger/outbox.py`",
     "I6": "`ledger/moment.py`, `desk/post.py`",
-    "I7": "`guards/grounding.py`, `guards/wording.py`, `ledger/packet_lint.py`",
+    "I7": "`guards/grounding.py`, `guards/wording.py`, `ledger/packets/lint.py`",
     "I8": "`ledger/outbox.py`, `ledger/worker.py`",
     "I9": "`ledger/outbox.py`, `ledger/events.py`",
     "I10": "`guards/assess.py`, `guards/assign.py`",

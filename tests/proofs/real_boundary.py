@@ -44,7 +44,7 @@ from ledger.intake import IncomingMessage, Intake
 from ledger.letters import key_of
 from ledger.moment import ReleaseView
 from ledger.outbox import PostLedger, Sending
-from ledger.packet import AssistedPacket, CustomerFacing, CustomerState, DecisionWanted, Draft, Owner, Sentence
+from ledger.packets.packet import AssistedPacket, CustomerFacing, CustomerState, DecisionWanted, Draft, Owner, Sentence
 from ledger.people import PeopleLedger
 from ledger.reviews import Reviews
 from ledger.store import Store

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from agent.release_in_force import release_view
 from guards.policy import Release
-from ledger.keyring import Keyring, beside
-from ledger.sealing import Sealing
-from ledger.verification import Noted, Verdict, verify_by
+from ledger.sealed.keyring import Keyring, beside
+from ledger.sealed.sealing import Sealing
+from ledger.verifying.verification import Noted, Verdict, verify_by
 
 NAME = "ledger.sqlite3"
 HALTS = "billing"

@@ -38,7 +38,7 @@ from ledger.events import Entry, Kind  # noqa: E402
 from ledger.history import History  # noqa: E402
 from ledger.intake import Intake  # noqa: E402
 from ledger.outbox import PostLedger  # noqa: E402
-from ledger.packet_pages import to_text  # noqa: E402
+from ledger.packets.pages import to_text  # noqa: E402
 from ledger.people import PeopleLedger  # noqa: E402
 from ledger.reviews import Reviews  # noqa: E402
 from ledger.store import Store, open_store  # noqa: E402

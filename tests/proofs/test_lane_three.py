@@ -17,7 +17,9 @@ from agent.lane_work.human_owned import Organised
 from guards.facts import Fact, Standing
 from guards.policy import Release
 from guards.triggers import Level
-from ledger.packet import (
+from ledger.packets.fields import FIELDS, OURS, PARTS
+from ledger.packets.lint import lint
+from ledger.packets.packet import (
     AssistedPacket,
     Briefing,
     DecisionWanted,
@@ -30,8 +32,6 @@ from ledger.packet import (
     confirmed_sentence,
     human_owned,
 )
-from ledger.packet_fields import FIELDS, OURS, PARTS
-from ledger.packet_lint import lint
 
 PACKETS = (HumanPacket, AssistedPacket, ObservedPacket)
 SAYS = ("draft", "reply", "answer", "response", "suggestion", "macro", "routing", "body", "letter")

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from desk.made_up_bulk import Specimen, specimens, tell_again
-from desk.made_up_history import MadeUpClock, drive
-from desk.made_up_lives import ACCOUNTS, DRIFT_AFTER, DRIFTS, SUBJECTS, Life, Story, plan
+from desk.made_up.bulk import Specimen, specimens, tell_again
+from desk.made_up.history import MadeUpClock, drive
+from desk.made_up.lives import ACCOUNTS, DRIFT_AFTER, DRIFTS, SUBJECTS, Life, Story, plan
 from guards.policy import Release
 from ledger.scorecard.projecting import catch_up
 from ledger.scorecard.warnings import Warn, read_warnings
 from ledger.store import Store, open_store
 from ledger.tables import bodies, events
-from ledger.verification import verify
+from ledger.verifying.verification import verify
 
 START = datetime(2025, 3, 10, 9, tzinfo=UTC)
 

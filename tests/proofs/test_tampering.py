@@ -14,12 +14,12 @@ from agent_scene import read_words_as_words
 from sealed_log import NAME, SealedLog, build
 
 from guards.policy import Release
-from ledger.chain import Fault
 from ledger.errors import CannotSeal, NoChainKey, OtherChainKey, RecordRolledBack
 from ledger.intake import IncomingMessage, Intake
-from ledger.keyring import beside
+from ledger.sealed.chain import Fault
+from ledger.sealed.keyring import beside
 from ledger.store import open_store
-from ledger.verification import Noted, Verdict, verify
+from ledger.verifying.verification import Noted, Verdict, verify
 
 Shows = Callable[..., None]
 STATES = ("intent", "sending", "sent", "failed", "unknown", "refused")

@@ -27,8 +27,8 @@ from guards.gate import Piece, Refusal
 from guards.grounding import Span, ground, plain_value, units
 from guards.policy import Release
 from guards.wording import screen, sentences
-from ledger.packet import FactGroup, HumanPacket, Sentence, confirmed_sentence
-from ledger.packet_lint import lint
+from ledger.packets.lint import lint
+from ledger.packets.packet import FactGroup, HumanPacket, Sentence, confirmed_sentence
 from tools.knowledge import may_ground
 from tools.systems import Article, Audience
 from tools.toolbox import Done, Toolbox

@@ -9,15 +9,15 @@ import pytest
 from agent_scene import Clock
 
 from agent.handle import Handler
-from desk import operator_inbox
 from desk.accounts.people import Person, Role
-from desk.auditing import draw, give_verdict, next_task
+from desk.audits.auditing import draw, give_verdict, next_task
 from desk.channels.eml import EmlChannel
 from desk.decisions import look, token
-from desk.operator_acts import Asked, do
-from desk.policy_backtest import proof
-from desk.policy_releases import activate, approve, propose, prove
-from desk.policy_rollout import promote
+from desk.operators import inbox as operator_inbox
+from desk.operators.acts import Asked, do
+from desk.policy.backtest import proof
+from desk.policy.releases import activate, approve, propose, prove
+from desk.policy.rollout import promote
 from desk.settings import load_settings
 from desk.workplace import Workplace, open_workplace
 from desk.workspace import init

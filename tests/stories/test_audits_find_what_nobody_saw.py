@@ -5,9 +5,9 @@ from __future__ import annotations
 from agent_scene import AUDIT_LOG, DISCOUNT, LOCKED_OUT, Scene, in_phase, its_systems
 
 from agent.wiring import open_handler
-from desk.auditing import draw, give_verdict, next_task, report
+from desk.audits.auditing import draw, give_verdict, next_task, report
+from desk.audits.review_calendar import calendar, open_topic
 from desk.records import Records
-from desk.review_calendar import calendar, open_topic
 from desk.settings import load_settings
 from evals.case import read_case
 from guards.policy import Phase

@@ -15,7 +15,7 @@ from evals.evidence import read_evidence
 from evals.run import message_of
 from evals.scorers import Severity, score_case
 from guards.policy import Release
-from ledger.packet import HumanPacket
+from ledger.packets.packet import HumanPacket
 from ledger.result import TicketResult
 from ledger.words import digest_of
 from tools.systems import Audience

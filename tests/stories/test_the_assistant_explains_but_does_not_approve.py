@@ -8,7 +8,7 @@ from desk.decisions import answer_myself, decide_action
 from guards.capabilities import Effect, rights_of
 from guards.lanes import Lane, Unit
 from ledger.decisions import ActionResult
-from ledger.packet import AssistedPacket
+from ledger.packets.packet import AssistedPacket
 from tools.actions import KNOWN, STATE_CHANGES
 
 MORE_SEATS = "How do I add more seats? And could you give us a discount on them?"

@@ -9,8 +9,8 @@ from guards.facts import Standing
 from guards.lanes import Lane, Unit
 from ledger.events import Kind
 from ledger.explain import explain
-from ledger.packet import CustomerState, HumanPacket
-from ledger.packet_pages import to_text
+from ledger.packets.packet import CustomerState, HumanPacket
+from ledger.packets.pages import to_text
 
 LOCKED_OUT = (
     "Our admin Nadia has been unable to sign in since Saturday, when somebody changed the roles around. Can you switch "

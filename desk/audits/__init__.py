@@ -1,0 +1,1 @@
+"""Audits of tickets that no person saw, and the review calendar, at the desk and on a terminal."""

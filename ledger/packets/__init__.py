@@ -1,0 +1,1 @@
+"""The escalation packet: its form, its plain JSON, its lint, and how a person reads it."""

@@ -1,0 +1,1 @@
+"""Whether the record is whole, and what a person can do about it where it is not."""
