@@ -45,7 +45,7 @@ from tools.systems import Article, Systems
 
 VECTORS = "vectors.npz"
 """The file beside the checkpoints that keeps articles' vectors for the next process."""
-COMPANY_VECTORS = WEIGHTS / "company_vectors.npz"
+COMPANY_VECTORS = WEIGHTS.parent / "vectors" / "company.npz"
 """The same of the made-up company's articles; `agent/assessors/training/company_vectors.py` writes it."""
 LOOKUP_SECONDS = 4.0
 """How long one system of record may take before its facts count as missing."""
