@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Callable
 
 from desk.decisions import signed
-from desk.errors import DecisionRefused
-from desk.records import Records, read_release
+from desk.errors import DecisionRefused, PolicyFileError
+from desk.policy.files import release_now
+from desk.records import Records
 from guards.errors import PolicyError
 from ledger.decisions import Signature
 
@@ -45,12 +46,12 @@ def resume(records: Records, family: str | None, by: str, reason: str, tell: Tel
 
 
 def _known(records: Records, family: str | None, tell: Tell) -> None:
-    """DecisionRefused for a family that the release does not have; only told where there is no release to ask."""
+    """DecisionRefused for a family that the release in force does not have; only told where there is no release to ask."""
     if family is None:
         return
     try:
-        release = read_release(records.settings.policy)
-    except (PolicyError, OSError, UnicodeError) as error:
+        release = release_now(records.settings, records.store)
+    except (PolicyError, PolicyFileError, OSError, UnicodeError) as error:
         why = str(error).splitlines()[0].rstrip(":")
         tell(f"The release cannot be read ({why}), so nobody checked that {family[:60]!r} is an issue family.")
         return

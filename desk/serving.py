@@ -23,6 +23,7 @@ from desk.mailbox.password import MailboxPassword
 from desk.mailbox.room import MailRoom
 from desk.workplace import Workplace
 from ledger.store import open_to_others
+from tools.systems import AccountRecord, PersonRecord
 
 Tell = Callable[[str], None]
 
@@ -175,6 +176,22 @@ def _tell_of_trouble() -> None:
             ours.addHandler(handler)
 
 
+class _AccountsNow:
+    """The accounts as the company's files have them by now: the mail room runs for longer than files stand."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    async def account(self, account_id: str) -> AccountRecord | None:
+        return await self._counter.place.systems.accounts.account(account_id)
+
+    async def account_of_domain(self, domain: str) -> AccountRecord | None:
+        return await self._counter.place.systems.accounts.account_of_domain(domain)
+
+    async def person(self, email: str) -> PersonRecord | None:
+        return await self._counter.place.systems.accounts.person(email)
+
+
 def _mail_room(
     counter: Counter, password: MailboxPassword | None, tell: Tell, over: threading.Event
 ) -> threading.Thread | None:
@@ -182,7 +199,7 @@ def _mail_room(
     settings = counter.place.settings
     if settings.imap is None:
         return None
-    known = counter.place.systems.accounts
+    known = _AccountsNow(counter)
     room = MailRoom(settings, counter.place, counter.receive, password=password, accounts=known, tell=tell)
     thread = threading.Thread(target=room.run, args=(over,), name="lanewise-mail", daemon=True)
     thread.start()

@@ -12,6 +12,7 @@ import pytest
 from desk.accounts.people import Person, Role
 from desk.adopting import adopt_release
 from desk.errors import DecisionRefused
+from desk.halting import halt
 from desk.policy.files import file_of, release_now
 from desk.policy.releases import activate, approve, missing, pinned_of, propose, prove, roll_back, sign
 from desk.policy.rollout import promote
@@ -343,3 +344,16 @@ def test_a_back_test_is_told_as_text_json_and_one_page(run: Any, team: Path, tmp
     assert run("policy", "promote", "billing", "--to", "narrow", "--workspace", TEAM).exit_code == 1
     assert run("policy", "narrow", "--workspace", TEAM).stdout == "no family was narrowed\n"
     assert "no rule is spoken against" in run("policy", "suggestions", "--workspace", TEAM).stdout
+
+
+def test_a_family_of_the_release_in_force_can_be_halted_though_the_settings_name_an_older_one(
+    records: Records, team: Path
+) -> None:
+    path = candidate(team, "2026-04-01", *QUIET)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('id = "usage_limits"', 'id = "quotas"').replace('"usage_limits"', '"quotas"'), "utf-8")
+    go(records, path, dict.fromkeys(OwnerGroup, "bo") | {group: f"{group}-owner" for group in OwnerGroup})
+    assert activate(records, "2026-04-01", "ada", "", print) == 0
+    assert halt(records, "quotas", "ada", "wrong answers", print) == 0
+    with pytest.raises(DecisionRefused, match="no issue family 'usage_limits'"):
+        halt(records, "usage_limits", "ada", "wrong answers", print)
