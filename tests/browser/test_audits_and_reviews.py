@@ -84,7 +84,7 @@ def picture(page: Page, name: str) -> None:
 def test_three_tickets_are_judged_by_keys_alone_and_two_auditors_agree_blind(
     desk: ServedDesk, browser: Browser
 ) -> None:
-    with browser.new_context() as one, browser.new_context() as two:
+    with browser.new_context(reduced_motion="reduce") as one, browser.new_context(reduced_motion="reduce") as two:
         page = opened(desk.signed_in(one, "Aud"), desk, "/desk")
         expect(page.get_by_role("link", name="Audits")).to_be_visible()
         page.get_by_role("link", name="Audits").press("Enter")
@@ -139,7 +139,7 @@ def test_three_tickets_are_judged_by_keys_alone_and_two_auditors_agree_blind(
 
 
 def test_enter_alone_judges_nothing_and_a_refusal_keeps_what_was_typed(desk: ServedDesk, browser: Browser) -> None:
-    with browser.new_context() as context:
+    with browser.new_context(reduced_motion="reduce") as context:
         page = opened(desk.signed_in(context, "Aud"), desk, "/desk/audits")
         page.keyboard.press("d")
         page.locator("dialog[open] [name=week]").fill("2099-W10")
@@ -171,7 +171,7 @@ def test_enter_alone_judges_nothing_and_a_refusal_keeps_what_was_typed(desk: Ser
 
 
 def test_a_lead_opens_a_review_by_keys_reads_its_material_and_closes_it(desk: ServedDesk, browser: Browser) -> None:
-    with browser.new_context() as context:
+    with browser.new_context(reduced_motion="reduce") as context:
         page = opened(desk.signed_in(context, "Hazel Lead"), desk, "/desk")
         expect(page.locator(".bar .count", has_text="are due")).to_be_visible(timeout=SLOW)
         page.get_by_role("link", name="Reviews").press("Enter")

@@ -47,7 +47,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedDesk
 @pytest.fixture(params=["light", "dark"])
 def page(desk: ServedDesk, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of the policy owner; what its policy forbids, or anything that is asked of another host, fails the test."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=request.param) as context:
+    with browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=request.param, reduced_motion="reduce"
+    ) as context:
         context.set_default_timeout(SLOW)
         context.add_init_script(WATCH)
         made = desk.signed_in(context, "Ada")
