@@ -68,6 +68,15 @@ def judge(page: Page, *keys: str) -> str:
     return audit
 
 
+def draw(page: Page, week: str) -> None:
+    """Draws a week by keys, once the window of the last try is closed."""
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
+    page.keyboard.press("d")
+    page.locator("dialog[open] [name=week]").fill(week)
+    page.keyboard.press("Enter")
+
+
 def no_barrier(page: Page, where: str) -> None:
     """Nothing that an assistive technology stumbles over."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -141,13 +150,9 @@ def test_three_tickets_are_judged_by_keys_alone_and_two_auditors_agree_blind(
 def test_enter_alone_judges_nothing_and_a_refusal_keeps_what_was_typed(desk: ServedDesk, browser: Browser) -> None:
     with browser.new_context(reduced_motion="reduce") as context:
         page = opened(desk.signed_in(context, "Aud"), desk, "/desk/audits")
-        page.keyboard.press("d")
-        page.locator("dialog[open] [name=week]").fill("2099-W10")
-        page.keyboard.press("Enter")
+        draw(page, "2099-W10")
         expect(page.locator("#told")).to_contain_text("is over on 2099-03-09", timeout=SLOW)
-        page.keyboard.press("d")
-        page.locator("dialog[open] [name=week]").fill(WEEK)
-        page.keyboard.press("Enter")
+        draw(page, WEEK)
         audit = page.locator("[data-audit]")
         expect(audit).to_be_visible(timeout=SLOW)
         first = audit.get_attribute("data-audit")
