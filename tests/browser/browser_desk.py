@@ -33,9 +33,7 @@ PATIENCE = 120.0
 """Seconds; a shared machine is slow at times."""
 
 REFUND = "We bought 40 extra seats by mistake last week. Please refund them: nobody has used them."
-DISCOUNT = (
-    "Hi team, is there any chance of a discount if we add ten seats? We are on Team and pay yearly. Thanks, Hazel"
-)
+TALK = "Hi team, could one of you give a talk at our staff day in May? We are on Team and pay yearly. Thanks, Hazel"
 """Lane 2: an agent answers, with a draft."""
 WRITER = {
     "requester_email": "hazel@maplefinch.example",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
+from browser_desk import REFUND, TALK, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
 from playwright.sync_api import Page, expect
 
 from desk.operators import inbox as operator_inbox
@@ -236,7 +236,7 @@ def _twenty(desk: ServedDesk) -> list[Review]:
     tickets = [f"T-{n:02}" for n in range(1, 21)]
     for n, ticket in enumerate(tickets):
         drafted = n % 5 in (0, 2) and n < 20
-        text, more = (DISCOUNT, WRITER) if drafted else (REFUND, {})
+        text, more = (TALK, WRITER) if drafted else (REFUND, {})
         desk.receive(ticket, text, subject=f"Question {n + 1}", **more)
     waits(lambda: len(desk.place.reviews.open()) == 20, "twenty reviews", seconds=400)
     waits(lambda: not desk.counter.worker.busy, "rest")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browser_desk import DISCOUNT, a_browser, open_desk, served_desk, waits
+from browser_desk import TALK, a_browser, open_desk, served_desk, waits
 from playwright.sync_api import Page, expect
 from unseen_tickets import answered
 
@@ -49,7 +49,7 @@ def test_hostile_words_in_every_field_run_nothing_and_fetch_nothing(
     ticket = "T-<script>window.hit=8</script>'\"/?&#"
     with served_desk(tmp_path) as desk, a_browser() as browser, browser.new_context() as context:
         field = HOSTILE.replace("\n", " ")
-        for key, text in (("m-1", f"{DISCOUNT} {HOSTILE}"), ("m-2", HOSTILE)):
+        for key, text in (("m-1", f"{TALK} {HOSTILE}"), ("m-2", HOSTILE)):
             desk.asked(
                 ticket,
                 text,

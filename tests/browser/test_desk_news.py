@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, open_desk, served_desk
+from browser_desk import REFUND, TALK, WRITER, ServedDesk, a_browser, open_desk, served_desk
 from playwright.sync_api import Browser, expect
 from sqlalchemy import update
 
@@ -71,7 +71,7 @@ def test_a_deadline_that_passes_re_routes_the_ticket_and_tells_whoever_has_it_op
 def test_the_cited_sources_open_beside_the_draft_with_the_version_that_was_cited(
     desk: ServedDesk, browser: Browser
 ) -> None:
-    review = desk.asked("T-2", DISCOUNT, **WRITER)
+    review = desk.asked("T-2", TALK, **WRITER)
     assert isinstance(review.packet, AssistedPacket) and int(review.lane) == Lane.ASSISTED
     drafted = review.packet.draft.sources if review.packet.draft else ()
     held = {a.article_id: a for a in desk.place.rules.articles}

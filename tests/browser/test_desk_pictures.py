@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browser_desk import DISCOUNT, REFUND, WRITER, a_browser, finished_draft, open_desk, served_desk, waits
+from browser_desk import REFUND, TALK, WRITER, a_browser, finished_draft, open_desk, served_desk, waits
 from playwright.sync_api import expect
 from unseen_tickets import answered
 
@@ -29,11 +29,11 @@ def test_the_desks_pictures_are_taken(tmp_path: Path, monkeypatch: pytest.Monkey
     folder.mkdir(exist_ok=True)
     with served_desk(tmp_path) as desk, a_browser() as browser:
         desk.asked("T-1041", REFUND, subject="Refund of 40 seats")
-        desk.asked("T-1042", DISCOUNT, subject="A discount?", **WRITER)
+        desk.asked("T-1042", TALK, subject="A talk?", **WRITER)
         finished_draft(
             desk,
             "T-1042",
-            "Hello Hazel,\n\nthank you for asking. Discounts are decided by my colleagues in sales; I have asked them, and write again as soon as I know.\n\nMarek",
+            "Hello Hazel,\n\nthank you for asking. Talks are decided by my colleagues in the field; I have asked them, and write again as soon as I know.\n\nMarek",
         )
         desk.asked(
             "T-1043",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_desk import DISCOUNT, REFUND, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
+from browser_desk import REFUND, TALK, WRITER, ServedDesk, a_browser, finished_draft, open_desk, served_desk, waits
 from playwright.sync_api import Browser, expect
 
 from desk.accounts.signing_in import start_session
@@ -69,11 +69,11 @@ def test_the_refund_case_goes_from_the_customers_mail_to_the_desk_to_a_reply(
 def test_a_lane_that_rises_while_an_agent_edits_is_told_at_once_and_the_text_is_kept(
     desk: ServedDesk, browser: Browser
 ) -> None:
-    desk.asked("T-2", DISCOUNT, subject="A discount?", **WRITER)
+    desk.asked("T-2", TALK, subject="A talk?", **WRITER)
     with browser.new_context() as context:
         page = desk.signed_in(context, "Marek")
         open_desk(page, desk, "T-2")
-        page.locator("#text").fill("Hello Hazel, my colleague decides on discounts.\nMy own last line.")
+        page.locator("#text").fill("Hello Hazel, my colleague decides on talks.\nMy own last line.")
         desk.receive(
             "T-2", "Also, my lawyer will sue you over this, and we want a refund of everything.", "m-2", **WRITER
         )
@@ -93,7 +93,7 @@ def test_a_lane_that_rises_while_an_agent_edits_is_told_at_once_and_the_text_is_
 def test_what_was_typed_is_gone_from_the_browser_with_the_sign_out_and_is_shown_to_nobody_else(
     desk: ServedDesk, browser: Browser
 ) -> None:
-    desk.asked("T-9", DISCOUNT, subject="A discount?", **WRITER)
+    desk.asked("T-9", TALK, subject="A talk?", **WRITER)
     with browser.new_context() as context:
         page = desk.signed_in(context, "Marek")
         open_desk(page, desk, "T-9")
@@ -112,7 +112,7 @@ def test_what_was_typed_is_gone_from_the_browser_with_the_sign_out_and_is_shown_
 
 
 def test_two_agents_on_one_ticket_know_of_each_other_and_one_answers(desk: ServedDesk, browser: Browser) -> None:
-    desk.asked("T-3", DISCOUNT, subject="A discount?", **WRITER)
+    desk.asked("T-3", TALK, subject="A talk?", **WRITER)
     finished_draft(desk, "T-3", "Hello Hazel, I will ask and write again.")
     with browser.new_context() as one, browser.new_context() as two:
         first, second = desk.signed_in(one, "Marek"), desk.signed_in(two, "Oona")

@@ -61,8 +61,14 @@ WORDS: dict[str, tuple[list[str], list[str]]] = {
         ["Where do I find last year's invoices?", "Which amounts does the usage report show?"],
     ),
     "asks_for_an_exception": (
-        ["Could you make an exception for our charity?", "Can we add temporary seats for a launch week?"],
-        ["Our script throws exceptions in Python.", "How do I add a seat?"],
+        [
+            "Could you make an exception for our charity?",
+            "Can we add temporary seats for a launch week?",
+            "Is there any chance of a discount if we add ten seats?",
+            "Could you match what another company offers us?",
+            "Is there a non-profit discount?",
+        ],
+        ["Our script throws exceptions in Python.", "How do I add a seat?", "Does the invoice match the price list?"],
     ),
     "reads_the_contract": (
         ["Our contract says that downgrades are free.", "Your sales team promised us a fixed rate."],
