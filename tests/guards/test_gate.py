@@ -190,6 +190,8 @@ def test_in_a_thread_that_a_person_has_no_other_persons_text_leaves(lane: Lane) 
     refused = may_leave(letter(Piece.APPROVED), moment(lane, claimed_by="ana@desk.example"))
     assert isinstance(refused, Refusal)
     assert (refused.rule, refused.reason) == ("claimed", "another person has claimed the thread")
+    unsigned = may_leave(letter(Piece.APPROVED, approval=None), moment(lane, claimed_by="ana@desk.example"))
+    assert isinstance(unsigned, Refusal) and unsigned.rule == "claimed"
 
 
 @pytest.mark.parametrize("lane", ["1", "2", True, 0, 4, None, 2.0, "autonomous"])
