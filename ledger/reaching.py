@@ -66,8 +66,9 @@ def mark_of(address: str) -> str:
 
 
 def reach(conn: Connection, ticket: str) -> Reach:
-    """How the ticket's customer can be reached as things stand; of an unknown ticket, not besides. What a host page vouched for goes before what was typed, so that an account's facts reach
-    nobody else; both are read from the sealed record, and not from a row that could be changed."""
+    """How the ticket's customer can be reached as things stand; of an unknown ticket, not besides. What a host page vouched
+    for goes before what was typed, so that an account's facts reach nobody else; both are read from the sealed record, and
+    not from a row that could be changed."""
     recipient = conn.execute(_RECIPIENT, {"ticket": ticket}).scalar()
     if not (recipient or "").startswith(CHAT):
         return Reach(chat=False)

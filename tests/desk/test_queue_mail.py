@@ -101,6 +101,18 @@ def test_the_queue_that_a_late_review_goes_to_is_written_to_once_without_a_word_
     assert told(house) == [("support_lead", "sent")]
 
 
+def test_a_queues_address_that_is_the_customers_own_is_never_written_to(house: House, records: Records) -> None:
+    customer = house.history.ticket(TICKET).recipient
+    assert customer and records.settings.company is not None
+    queues = records.settings.company / "queues.toml"
+    queues.write_text(queues.read_text(encoding="utf-8").replace(ADDRESS, customer.upper()), encoding="utf-8")
+    missed(house)
+    post = Post()
+    assert [tell_queues(records, post) for _ in range(2)] == [0, 0]
+    assert post.calls == 0
+    assert told(house) == [("support_lead", "failed")]
+
+
 def test_nobody_is_told_before_the_review_has_moved_nor_after_it_is_decided(house: House, records: Records) -> None:
     missed(house, moved=False)
     assert tell_queues(records, Post()) == 0
