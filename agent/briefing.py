@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from agent.approved_words import NO_WORDS, ApprovedWords
 from agent.case import Case, customer_words
+from agent.findings import Findings
 from agent.lane_work.assisted import Prepared
 from agent.outgoing import Outgoing
-from agent.sources import SourceFinder, Sources
-from guards.assess import Assessment
+from agent.sources import SourceFinder
 from guards.assign import owner_for
-from guards.facts import Facts
 from guards.gate import Grant, Refusal
 from guards.grant import grant
-from guards.lanes import Lane, LaneDecision
+from guards.lanes import Lane
 from guards.policy import Release
 from guards.screening import PeopleOnIt
 from ledger.events import Kind
@@ -40,12 +39,7 @@ class Carried(TypedDict):
 
     ticket: str
     seq: int
-    facts: list[dict[str, Any]]
-    sources: dict[str, Any]
-    assessment: dict[str, Any]
     calls: int
-    failures: list[str]
-    decision: dict[str, Any]
     opening: int
     result: dict[str, Any]
 
@@ -55,6 +49,7 @@ class Briefing:
     """What the lanes' steps share: reading a case, and a toolbox for a lane."""
 
     ledger: WorkerLedger
+    findings: Findings
     systems: Systems
     finder: SourceFinder
     release: Release
@@ -63,24 +58,24 @@ class Briefing:
     async def case(self, state: Carried, held: Snapshot) -> Case:
         """The case as the ledger and the run have it now. Its lane is the register's, never the state's."""
         messages = held.messages
-        assessment = Assessment.from_json(state["assessment"])
-        decision = LaneDecision.from_json({**state["decision"], "lane": int(held.register.lane)})
-        sources = Sources.from_json(state["sources"])
-        articles = [await self.finder.article(h.id, h.version) for h in sources.hits]
+        ticket, seq = state["ticket"], state["seq"]
+        gathered, assessed = self.findings.gathered(ticket, seq), self.findings.assessed(ticket, seq)
+        decision = replace(self.findings.decided(ticket, seq), lane=held.register.lane)
+        articles = [await self.finder.article(h.id, h.version) for h in gathered.sources.hits]
         return Case(
             ticket=held.ticket,
             messages=messages,
             words=customer_words(messages),
-            facts=Facts.from_json(state["facts"]),
-            assessment=assessment,
+            facts=gathered.facts,
+            assessment=assessed.assessment,
             decision=decision,
-            owner=owner_for(decision, assessment.matrix, self.release),
-            sources=sources,
+            owner=owner_for(decision, assessed.assessment.matrix, self.release),
+            sources=gathered.sources,
             articles=tuple(a for a in articles if a is not None),
             macros=self.systems.macros,
             queues=self.systems.queues,
             release=self.release,
-            failures=tuple(state["failures"]),
+            failures=assessed.failures,
             read_by=self.read_by,
             now=self.ledger.now(),
             people=PeopleOnIt(

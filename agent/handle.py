@@ -181,12 +181,7 @@ def _start(event: Event) -> Any:
         "seq": event.seq,
         "kind": event.kind.value,
         "lane": int(Lane.AUTONOMOUS),
-        "facts": [],
-        "sources": {},
-        "assessment": {},
         "calls": 0,
-        "failures": [],
-        "decision": {},
         "opening": 0,
         "result": {"review": head.get("review", "")} if "review" in head else {},
     }

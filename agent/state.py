@@ -1,4 +1,4 @@
-"""What one run carries from step to step: small plain JSON. Transcripts and drafts live in the ledger."""
+"""What one run carries from step to step: small plain JSON. Words, facts and findings live in the ledger."""
 
 from __future__ import annotations
 
@@ -35,15 +35,8 @@ class Run(TypedDict):
     """``customer_wrote``, ``customer_closed``, ``person_decided`` or ``deadline_passed``."""
     lane: Annotated[int, RaiseOnly]
     """Mirrors the register for reading; rights are never taken from it."""
-    facts: list[dict[str, Any]]
-    sources: dict[str, Any]
-    """Which articles were found, by id and version, and whether one of them answers."""
-    assessment: dict[str, Any]
     calls: int
     """Model calls this message has caused so far."""
-    failures: list[str]
-    """Assessors that were configured and did not answer."""
-    decision: dict[str, Any]
     opening: int
     result: dict[str, Any]
     """What the lane's work came to: its kind, digests and reasons; never a text."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 import langsmith
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.assessors import Assessors
 from agent.assessors.embedded import EmbeddedAssessor
 from agent.assessors.encoder import WEIGHTS, fingerprint
 from agent.assessors.text_head import TextHead
 from agent.briefing import Briefing
+from agent.checkpoints import open_checkpoints
+from agent.findings import Findings
 from agent.graph import build_graph
 from agent.handle import Handler
 from agent.model import ModelDoor, ModelSettings
@@ -87,21 +87,22 @@ def build_steps(
 ) -> Steps:
     """The steps, each with what it may use and nothing more."""
     ledger = WorkerLedger(store)
+    findings = Findings(ledger)
     assessors, finder = build_assessors(systems, release, model)
     read_by = f"text head and model {model.name}" if model else "embedded default (text head, no model)"
-    briefing = Briefing(ledger, systems, finder, release, read_by)
+    briefing = Briefing(ledger, findings, systems, finder, release, read_by)
     writers = Writers(finder, assessors.door)
     return Steps(
-        gather_context=GatherContext(ledger, systems, finder, release, lookup_seconds),
-        assess_triggers=AssessTriggers(ledger, assessors, finder, release),
-        assign_lane=AssignLane(ledger, release),
+        gather_context=GatherContext(ledger, findings, systems, finder, release, lookup_seconds),
+        assess_triggers=AssessTriggers(ledger, findings, assessors, finder, release),
+        assign_lane=AssignLane(ledger, findings, release),
         grant_capabilities=GrantCapabilities(ledger, release),
         autonomous=Autonomous(ledger, briefing, writers),
         assisted=Assisted(ledger, briefing, writers),
         human_owned=HumanOwned(briefing),
         build_packet=BuildPacket(ledger, briefing),
-        open_review=OpenReview(ledger, systems, release, briefing),
-        record_outcome=RecordOutcome(ledger),
+        open_review=OpenReview(ledger, findings, systems, release, briefing),
+        record_outcome=RecordOutcome(ledger, findings),
     )
 
 
@@ -138,12 +139,9 @@ async def open_handler(
     langsmith.configure(enabled=False)  # whatever the environment says: a trace would carry the ticket away
     steps = build_steps(store, systems, release_in_force(store, release), model, lookup_seconds)
     # One process at a time: two that turn the same new file to WAL fail at once, for SQLite does not wait there.
-    with store.write(), closing(sqlite3.connect(checkpoints)) as conn:
-        conn.execute("PRAGMA journal_mode=WAL")
-    async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
-        # Left at SQLite's own `synchronous=FULL`: a run that is resumed after power loss repeats no paid model call.
-        # A finished run's words are overwritten with it: erasing a ticket must not leave them in this file's free pages.
-        await saver.conn.execute("PRAGMA secure_delete=ON")
+    with store.write(), open_checkpoints(checkpoints) as saver:
+        saver.setup()
+    with open_checkpoints(checkpoints) as saver:
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
         handler = Handler(Intake(store), build_graph(steps, saver), saver, holder)
         try:

@@ -10,13 +10,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
+from agent.checkpoints import open_checkpoints
 from agent.packaged import packaged_release
 from agent.wiring import open_handler, text_head
 from evals.case import Case, read_cases
@@ -73,6 +76,9 @@ class Pairs:
     head: list[float] = field(default_factory=list)
     search: list[float] = field(default_factory=list)
     empty: list[float] = field(default_factory=list)
+    """An empty graph over LangGraph's asynchronous saver, as it comes."""
+    bare: list[float] = field(default_factory=list)
+    """The same over our saver and its settings."""
 
     @property
     def without(self) -> list[float]:
@@ -85,17 +91,35 @@ async def main() -> None:
     out = console()
     release = packaged_release()
     cases = {c.id: c for c in read_cases()}
-    out.print("Time a ticket, SQLite on disk; beside an empty LangGraph graph of as many steps, equally durable")
     out.print(
-        f"({PAIRS} pairs, each side in turn; p50 and p99 in milliseconds, ratios pair by pair; the text model's time"
+        "Time a ticket, SQLite on disk; beside an empty LangGraph graph of as many steps, durability=sync as ours"
+    )
+    out.print(
+        f"({PAIRS} rounds, each side in turn; p50 and p99 in milliseconds, ratios round by round; the text model's time"
     )
     out.print("is taken in the same runs)\n")
-    heads = ("no model", "p99", "empty", "p99", "ratio", "text head", "search", "all of it", "p99", "ratio")
+    heads = (
+        "no model",
+        "p99",
+        "empty",
+        "p99",
+        "ratio",
+        "bare",
+        "ratio",
+        "text head",
+        "search",
+        "all of it",
+        "p99",
+        "ratio",
+    )
     out.print(" " * 16 + "".join(f"{h:>10}" for h in heads))
     for lane, case_id in EXAMPLES.items():
         out.print(_row(lane, await _pairs(cases[case_id], release, lane)))
     out.print(
-        "\nno model: our time without the text head's and the encoder's; all of it: with both. None calls a provider."
+        "\nempty: over LangGraph's asynchronous saver as it comes (synced at every step); bare: over our saver (not synced)."
+    )
+    out.print(
+        "no model: our time without the text head's and the encoder's; all of it: with both. None calls a provider."
     )
     out.print(f"\npeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     for code, what in (("import lanewise", "the command"), ("import agent.wiring", "the whole machine")):
@@ -103,16 +127,17 @@ async def main() -> None:
 
 
 def _row(lane: int, found: Pairs) -> str:
-    def ratio(side: Sequence[float]) -> float:
-        return statistics.median(a / b for a, b in zip(side, found.empty, strict=True))
+    def ratio(side: Sequence[float], beside: Sequence[float] = found.empty) -> float:
+        return statistics.median(a / b for a, b in zip(side, beside, strict=True))
 
     def both(side: Sequence[float]) -> str:
         return f"{statistics.median(side):>10.1f}{_p99(side):>10.1f}"
 
+    bare = f"{statistics.median(found.bare):>10.1f}{ratio(found.without, found.bare):>10.2f}"
     model = f"{statistics.median(found.head):>10.1f}{statistics.median(found.search):>10.1f}"
     return (
         f"lane {lane}, {STEPS[lane]} steps {both(found.without)}{both(found.empty)}{ratio(found.without):>10.2f}"
-        f"{model}{both(found.ours)}{ratio(found.ours):>10.2f}"
+        f"{bare}{model}{both(found.ours)}{ratio(found.ours):>10.2f}"
     )
 
 
@@ -129,11 +154,13 @@ async def _pairs(case: Case, release: Release, lane: int) -> Pairs:
         store = open_store(folder / "ledger.sqlite3", clock=lambda: company.now)
         message = message_of(case)
         async with (
+            AsyncExitStack() as opened,
             open_handler(store, company.systems(), release, folder / "runs.sqlite3") as handler,
             AsyncSqliteSaver.from_conn_string(str(folder / "empty.sqlite3")) as saver,
         ):
+            bare_file = opened.enter_context(open_checkpoints(folder / "bare.sqlite3"))
             await saver.conn.execute("PRAGMA journal_mode=WAL")
-            graph = _empty(STEPS[lane], saver)
+            graph, bare = _empty(STEPS[lane], saver), _empty(STEPS[lane], bare_file)
             # On the instances: what calls them is not changed.
             setattr(head, "judge", reading.clocked("head", judge))  # noqa: B010
             setattr(head.encoder, "embed", reading.clocked("search", embed))  # noqa: B010
@@ -146,11 +173,13 @@ async def _pairs(case: Case, release: Release, lane: int) -> Pairs:
                     reading.head = reading.search = 0.0
                     mine = await _timed(handler.handle(letter))
                     theirs = await _timed(graph.ainvoke({"n": 0}, config, durability="sync"))
+                    least = await _timed(bare.ainvoke({"n": 0}, config, durability="sync"))
                     if n >= 0:
                         found.ours.append(mine)
                         found.head.append(reading.head)
                         found.search.append(reading.search)
                         found.empty.append(theirs)
+                        found.bare.append(least)
             finally:
                 del head.judge, head.encoder.embed
         _in_lane(History(store), "bench-0", lane)
@@ -164,7 +193,7 @@ def _in_lane(history: History, ticket: str, lane: int) -> None:
         raise SystemExit(f"the example {EXAMPLES[lane]!r} came to lane {came_to}, not {lane}: choose another one")
 
 
-def _empty(steps: int, saver: AsyncSqliteSaver) -> Any:
+def _empty(steps: int, saver: BaseCheckpointSaver[str]) -> Any:
     graph = StateGraph(Counter)
 
     async def step(state: Counter) -> Counter:

@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 
 from agent.assessors import Assessors
 from agent.case import customer_messages, customer_words
+from agent.findings import Assessed, Findings, key_of
 from agent.model import CALLS_A_MESSAGE, CallBudget
-from agent.sources import SourceFinder, Sources
+from agent.sources import SourceFinder
 from guards.assess import assess, untrusted_signals
-from guards.facts import Facts
 from guards.policy import Release
 from guards.triggers import Signal, Trigger
 from ledger.events import Kind
@@ -24,8 +24,6 @@ class Seen(TypedDict):
 
     ticket: str
     seq: int
-    facts: list[dict[str, Any]]
-    sources: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,7 @@ class AssessTriggers:
     """Levels with their evidence. Nobody's opinion lowers another's."""
 
     ledger: WorkerLedger
+    findings: Findings
     assessors: Assessors
     finder: SourceFinder
     release: Release
@@ -40,23 +39,21 @@ class AssessTriggers:
     """What the rules see in an article, which says the same in every ticket. Customers' words are kept nowhere."""
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
-        """Adds ``assessment``, ``failures`` and the model calls spent."""
-        messages = self.ledger.thread(state["ticket"])
+        """Adds the model calls spent; the ledger holds what was found."""
+        ticket, seq = state["ticket"], state["seq"]
+        messages = self.ledger.thread(ticket)
         words = customer_words(messages)
-        facts = Facts.from_json(state["facts"])
-        sources = Sources.from_json(state["sources"])
+        gathered = self.findings.gathered(ticket, seq)
         budget = CallBudget()
         opinions, failures = await self.assessors.opinions(customer_messages(messages), budget)
-        hinted = sources.hinted
         notes = [text for m in messages for text in untrusted_texts(m.context)]
-        articles = [a for h in sources.hits if (a := await self.finder.article(h.id, h.version))]
+        articles = [a for h in gathered.sources.hits if (a := await self.finder.article(h.id, h.version))]
         noticed = [signal for article in articles for signal in self._noticed(article)]
-        seen = assess(words, facts, self.release, opinions, hinted, notes, noticed)
-        raw = seen.to_json()
+        seen = assess(words, gathered.facts, self.release, opinions, gathered.sources.hinted, notes, noticed)
         self.ledger.record(
-            state["ticket"],
+            ticket,
             Kind.TRIGGERS_ASSESSED,
-            f"{state['seq']}/triggers",
+            key_of(Assessed, seq),
             {
                 "levels": {t.value: seen.matrix.level(t).word for t in Trigger},
                 "signals": sorted({s.id for s in seen.matrix.signals}),
@@ -69,9 +66,10 @@ class AssessTriggers:
                 "policy": self.release.version,
                 "policy_digest": self.release.digest,
             },
-            raw,
+            seen.to_json(),
         )
-        return {"assessment": raw, "failures": list(failures), "calls": CALLS_A_MESSAGE - budget.left}
+        self.findings.keep(ticket, seq, Assessed(seen, tuple(failures)))
+        return {"calls": CALLS_A_MESSAGE - budget.left}
 
     def _noticed(self, article: Article) -> tuple[Signal, ...]:
         if article not in self._seen_in:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
+from agent.findings import Findings, key_of
 from agent.settling import settled_by_customer
 from agent.sources import Sources, asks_of
 from agent.telling import tellable
-from guards.assess import Assessment
 from guards.assign import Coverage, assign
 from guards.facts import Fact, Facts
-from guards.lanes import Lane, Unit
+from guards.lanes import Lane, LaneDecision, Unit
 from guards.policy import Release
 from guards.rollout import for_ticket
 from ledger.events import Entry, Kind
@@ -23,10 +23,6 @@ class Seen(TypedDict):
 
     ticket: str
     seq: int
-    facts: list[dict[str, Any]]
-    sources: dict[str, Any]
-    assessment: dict[str, Any]
-    failures: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +30,17 @@ class AssignLane:
     """Opens the answer owed to this message at its lane, raises the floor where the conversation escalates."""
 
     ledger: WorkerLedger
+    findings: Findings
     release: Release
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
-        """Adds ``decision``, ``lane`` and ``opening``."""
+        """Adds ``lane`` and ``opening``; the ledger holds the decision and its reasons."""
         ticket, seq = state["ticket"], state["seq"]
-        assessment = Assessment.from_json(state["assessment"])
-        facts = Facts.from_json(state["facts"])
+        gathered, assessed = self.findings.gathered(ticket, seq), self.findings.assessed(ticket, seq)
+        facts, sources, assessment = gathered.facts, gathered.sources, assessed.assessment
         held = self.ledger.snapshot(ticket)
         messages = held.messages
         asked = next((m.text for m in reversed(messages) if m.role == "customer"), "")
-        sources = Sources.from_json(state["sources"])
         told = tellable(asked, assessment, facts, self.release)
         several = questions if len(questions := asks_of(asked)[1:]) > 1 else []
         if sources.answer is None and not all(tellable(q, assessment, facts, self.release) for q in several):
@@ -57,13 +53,13 @@ class AssignLane:
             assessment,
             coverage,
             for_ticket(self.release, assessment.families, self.ledger.ceilings()),
-            failures=tuple(state["failures"]),
+            failures=assessed.failures,
             floor=max(held.register.lane, held.register.floor),
             halted=self.ledger.is_halted(assessment.families),
         )
         entry = Entry(
             Kind.LANE_ASSIGNED,
-            f"{seq}/lane",
+            key_of(LaneDecision, seq),
             {
                 "lane": int(decision.lane),
                 "lane_by_risk": int(decision.lane_by_risk),
@@ -89,7 +85,8 @@ class AssignLane:
             also=[entry],
         )
         opening = next((o.id for o in assigned.answers if o.opened_by == seq), 0)
-        return {"decision": decision.to_json(), "lane": int(assigned.lane), "opening": opening}
+        self.findings.keep(ticket, seq, decision)
+        return {"lane": int(assigned.lane), "opening": opening}
 
 
 def coverage_of(facts: Facts, sources: Sources, told: tuple[Fact, ...] = ()) -> Coverage:

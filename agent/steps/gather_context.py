@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from agent.case import customer_words, unread_attachments
+from agent.findings import Findings, Gathered, key_of
 from agent.sources import SourceFinder, Sources
 from guards.facts import Facts, Standing
 from guards.policy import Release
@@ -32,13 +33,14 @@ class GatherContext:
     """Facts with their standing, and the articles found. A lookup that fails yields a missing fact."""
 
     ledger: WorkerLedger
+    findings: Findings
     systems: Systems
     finder: SourceFinder
     release: Release
     lookup_seconds: float
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
-        """Adds ``facts`` and ``sources``."""
+        """Adds nothing to the state: the ledger holds what was found."""
         now = self.ledger.now()
         held = self.ledger.snapshot(state["ticket"])
         ticket, messages = held.ticket, held.messages
@@ -56,20 +58,20 @@ class GatherContext:
             self._find(asked if len(asked.split()) > 3 else customer_words(messages)),
         )
         facts = with_context(facts, [m.context for m in messages if m.context is not None])
-        found = {"facts": facts.to_json(), "sources": sources.to_json()}
         self.ledger.record(
             state["ticket"],
             Kind.FACTS_GATHERED,
-            f"{state['seq']}/facts",
+            key_of(Gathered, state["seq"]),
             {
                 "standings": {f.name: f.standing.value for f in facts},
                 "articles": [[h.id, h.version, h.score] for h in sources.hits],
                 "tier": _known(facts, "account.tier"),
                 "segment": _known(facts, "account.segment"),
             },
-            found,
+            {"facts": facts.to_json(), "sources": sources.to_json()},
         )
-        return found
+        self.findings.keep(state["ticket"], state["seq"], Gathered(facts, sources))
+        return {}
 
     async def _find(self, question: str) -> Sources:
         try:

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 from agent.briefing import Briefing, packet_key
+from agent.findings import Findings
 from agent.outgoing import notice_for
 from guards.lanes import Lane
 from guards.policy import Release
-from guards.triggers import Boundary, Trigger
+from guards.triggers import Trigger
 from ledger.events import Kind
 from ledger.packets.packet import EscalationPacket, Owner, from_json
 from ledger.worker import WorkerLedger
@@ -23,8 +24,6 @@ class Seen(TypedDict):
     ticket: str
     seq: int
     kind: str
-    facts: list[dict[str, Any]]
-    assessment: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class OpenReview:
     """A review is one row in the ledger: a second message joins it, a passed deadline moves it."""
 
     ledger: WorkerLedger
+    findings: Findings
     systems: Systems
     release: Release
     briefing: Briefing
@@ -70,7 +70,7 @@ class OpenReview:
         return {"result": {"kind": "deadline", "review": moved.id, "queue": to}}
 
     async def _notice(self, state: Seen, packet: EscalationPacket) -> None:
-        crossed = tuple(Boundary(b) for b in state["assessment"].get("boundaries", ()))
+        crossed = self.findings.assessed(state["ticket"], state["seq"]).assessment.matrix.boundaries
         fired = tuple(Trigger(t.trigger) for t in packet.triggers)
         lane = Lane.read(int(packet.lane))
         notice = notice_for(self.release, lane, crossed, fired)

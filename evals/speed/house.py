@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from agent.briefing import Briefing
+from agent.findings import Findings
 from agent.packaged import packaged_release
 from agent.release_in_force import release_view
 from guards.gate import Grant, Letter, Permit, Piece
@@ -77,7 +78,7 @@ class StandingStill(WorkerLedger):
 
 def briefing(ledger: WorkerLedger, release: Release) -> Briefing:
     """What derives a ticket's grant, as the machine does; systems and search are not asked for one."""
-    return Briefing(ledger, None, None, release, "bench")  # type: ignore[arg-type]
+    return Briefing(ledger, Findings(ledger), None, None, release, "bench")  # type: ignore[arg-type]
 
 
 def grants_from_memory(release: Release) -> dict[Lane, Briefing]:

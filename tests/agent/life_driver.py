@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 from agent_scene import AUDIT_LOG, DISCOUNT, Clock, Scene, its_systems, made_up_company, open_scene, read_words_as_words  # noqa: E402
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
+from agent.checkpoints import Checkpoints  # noqa: E402
 from agent.handle import ClockTicked, PersonDecided  # noqa: E402
 from agent.release_in_force import release_view  # noqa: E402
 from desk.workplace import read_release  # noqa: E402
@@ -97,7 +97,7 @@ def summary(scene: Scene) -> dict[str, Any]:
 @contextmanager
 def counting(reached: Callable[[str], None]) -> Iterator[None]:
     """Calls ``reached`` just before and just after everything that a machine keeps: commits and checkpoints."""
-    kept = {name: getattr(AsyncSqliteSaver, name) for name in ("aput", "aput_writes", "adelete_thread")}
+    kept = {name: getattr(Checkpoints, name) for name in ("aput", "aput_writes", "adelete_thread")}
     write = Store.write
 
     @contextmanager
@@ -108,7 +108,7 @@ def counting(reached: Callable[[str], None]) -> Iterator[None]:
         reached("after a commit")
 
     def keeping(name: str) -> Any:
-        async def call(self: AsyncSqliteSaver, *args: Any) -> Any:
+        async def call(self: Checkpoints, *args: Any) -> Any:
             reached(f"before {name}")
             done = await kept[name](self, *args)
             reached(f"after {name}")
@@ -118,13 +118,13 @@ def counting(reached: Callable[[str], None]) -> Iterator[None]:
 
     Store.write = committing  # type: ignore[method-assign, assignment]
     for name in kept:
-        setattr(AsyncSqliteSaver, name, keeping(name))
+        setattr(Checkpoints, name, keeping(name))
     try:
         yield
     finally:
         Store.write = write  # type: ignore[method-assign]
         for name, real in kept.items():
-            setattr(AsyncSqliteSaver, name, real)
+            setattr(Checkpoints, name, real)
 
 
 async def live(folder: Path, acts: Iterable[Any], *, late: timedelta = timedelta(0), catch_up: bool = False) -> Any:

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 import pytest
 from agent_scene import its_systems
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from agent.checkpoints import open_checkpoints
 from agent.graph import Machine, build_graph
 from agent.release_in_force import release_view
 from agent.steps import Steps
@@ -170,7 +170,7 @@ def post_room(store: Store, release: Release, tmp_path: Path) -> PostRoom:
 @asynccontextmanager
 async def compiled(steps: Steps, folder: Path) -> AsyncIterator[Machine]:
     """The compiled machine with its saver."""
-    async with AsyncSqliteSaver.from_conn_string(str(folder / "runs.sqlite3")) as saver:
+    with open_checkpoints(folder / "runs.sqlite3") as saver:
         yield build_graph(steps, saver)
 
 
