@@ -45,7 +45,8 @@ def wealth(hits: Array, among: Array, null: Array, horizon: int = WATCH_WEEKS + 
         gain = hits * np.log(grown / null) + (among - hits) * np.log((1 - grown) / (1 - null))
         running = np.zeros(hits.shape[:-1])
         for week in range(weeks):
-            running = np.minimum((running + stake) * np.exp(np.clip(gain[..., week], -600, 600)), _MOST)
+            with np.errstate(over="ignore"):  # what grows past every number is cut to the most in the same line
+                running = np.minimum((running + stake) * np.exp(np.clip(gain[..., week], -600, 600)), _MOST)
             found[..., week] = running
         total += found
     unspent: Array = 1.0 - (np.arange(weeks) + 1) / horizon
