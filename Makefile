@@ -56,10 +56,11 @@ mutants: $(VENV)/.dev  ## mutation testing of the law; docs/mutants.md judges wh
 	@$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'
 	@CI=1 $(VENV)-mutants/bin/mutmut run && $(VENV)-mutants/bin/mutmut results; rm -rf mutants
 
-bench: $(VENV)/.dev  ## time and memory a ticket, and speed of the guards, in turns with others' products
+bench: $(VENV)/.dev  ## time and memory a ticket, speed of the guards beside others' products, and a million tickets
 	@$(BIN)/python -m evals.bench
 	@$(BIN)/python -m evals.speed
 	@$(BIN)/python -m evals.replay
+	@$(BIN)/python tests/load/learning_load.py
 
 peers: $(VENV)/.dev  ## other people's attack suites through our gateway, each in an environment of its own
 	@$(BIN)/python -m evals.peers

@@ -42,10 +42,13 @@ def finder() -> SourceFinder:
         ("knowledge_questions_blind.toml", 146, 117, 54, 3),
         # Written from titles alone, before anything else was done for them; measured once.
         ("knowledge_questions_blind_2.toml", 96, 77, 50, 3),
+        # Written after the lists had been lengthened and the bar had been set, by somebody else; measured once.
+        ("knowledge_questions_blind_3.toml", 100, 75, 42, 3),
         # The questions on which the bar was set.
         ("knowledge_questions.toml", 90, 72, 30, 3),
+        ("knowledge_questions_calibration.toml", 249, 200, 173, 12),
     ],
-    ids=["blind", "second blind", "development"],
+    ids=["blind", "second blind", "third blind", "development", "calibration"],
 )
 async def test_most_questions_are_answered_by_the_right_article_and_hardly_any_wrongly(
     file: str, answerable: int, least: int, near_misses: int, most_wrong: int, finder: SourceFinder
@@ -81,7 +84,7 @@ class SomeArticles:
         return await self._whole.article(article_id)
 
 
-@pytest.mark.parametrize(("articles", "least"), [(3, 0.35), (10, 0.4), (20, 0.35), (30, 0.35)])
+@pytest.mark.parametrize(("articles", "least"), [(3, 0.35), (10, 0.3), (20, 0.3), (30, 0.3)])
 async def test_a_small_shelf_answers_little_rather_than_wrongly(articles: int, least: float) -> None:
     whole = SandboxCompany().systems().knowledge
     public = [a.article_id for a in await whole.articles({Audience.PUBLIC}) if a.approved_by]
