@@ -38,7 +38,7 @@ SAME_QUESTION = 0.95
 NEAR_AT = 0.35
 """Where no listed question is as near as this, as a cosine, an article answers nothing, however far ahead it is: where
 a knowledge base holds little, the best of it may still be about something else."""
-NEAR_ALONE = 0.71
+NEAR_ALONE = 0.73
 """The same for an article whose own lists, or the shelf around it, are not full: how likely it is then says little, for among
 few even the best may be about something else."""
 FAR = 0.05

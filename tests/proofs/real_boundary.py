@@ -28,6 +28,7 @@ from sqlalchemy import text as sql
 
 from agent.approved_words import ApprovedWords
 from agent.briefing import Briefing
+from agent.findings import Findings
 from agent.release_in_force import release_view
 from desk.errors import Rejected
 from desk.post import PostRoom
@@ -249,7 +250,7 @@ class RealTicket:
     def open_box(self) -> None:
         """The executor as the steps open it."""
         lane = self.worker.register(self.ticket).lane
-        briefing = Briefing(self.worker, None, None, self.release_now, "")  # type: ignore[arg-type]
+        briefing = Briefing(self.worker, Findings(self.worker), None, None, self.release_now, "")  # type: ignore[arg-type]
         run = {"ticket": self.ticket, "seq": self.revisions[-1]}
         self.box = briefing.toolbox(run, lane, approved=self.words)
         self.box_revision = len(self.revisions) - 1
