@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from ledger.events import Event, Kind
 from ledger.scorecard.marks import Mark
 from ledger.words import OPEN_PLACE, digest_of
 
-VERSION = 2
+VERSION = 3
 """Of this fold. Where it is not the stored one, the summaries are made anew from the events."""
 RECONTACT_WITHIN = timedelta(days=7)
 """Article: "customer recontact within seven days"."""
@@ -23,6 +24,9 @@ HARDLY_READ_SECONDS = 15
 EDITED_HEAVILY_PER_MILLE = 300
 """From this share of changed words on, the draft was not the answer."""
 UNKNOWN = "unknown"
+_WORDS = re.compile(r"\0|\w+")
+_OPEN = "\0"
+"""Stands for an open place among the words of a draft; no kept text holds it."""
 
 _DECISIONS_ON_WORK = frozenset(
     {
@@ -172,12 +176,17 @@ def customer_of(words: str | None) -> str | None:
 
 
 def share_changed(draft: str, sent: str) -> int:
-    """How many words in a thousand differ between two texts, counted over both. What a draft left open for the agent to fill
-    in is no word of it."""
-    before, after = OPEN_PLACE.sub("", draft).split(), sent.split()
-    if not before and not after:
-        return 0
-    return round(1000 * (1 - difflib.SequenceMatcher(None, before, after, autojunk=False).ratio()))
+    """How many words in a thousand differ between two texts, counted over both. A place that a draft left open for the agent
+    to fill in is no word of it, and what was filled in there is no change."""
+    before, after = _WORDS.findall(OPEN_PLACE.sub(_OPEN, draft)), _WORDS.findall(sent)
+    changed = counted = 0
+    for kind, i, j, k, n in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        own = [word for word in before[i:j] if word != _OPEN]
+        if kind == "replace" and not own:
+            continue  # open places and nothing else stood here
+        counted += len(own) + n - k
+        changed += 0 if kind == "equal" else len(own) + n - k
+    return round(1000 * changed / counted) if counted else 0
 
 
 def _wrote(s: Summary, e: Happened) -> None:

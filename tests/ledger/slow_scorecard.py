@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -112,7 +113,12 @@ class Told:
         for event in self.decisions("edited_and_approved"):
             draft, sent = self.text(event.head["draft_digest"]), self.text(event.head["digest"])
             if draft is not None and sent is not None:
-                found = 1 - difflib.SequenceMatcher(None, draft.split(), sent.split(), autojunk=False).ratio()
+                found = (
+                    1
+                    - difflib.SequenceMatcher(
+                        None, re.findall(r"\w+", draft), re.findall(r"\w+", sent), autojunk=False
+                    ).ratio()
+                )
         return found
 
     def text(self, digest: str) -> str | None:
