@@ -14,7 +14,10 @@ from sqlalchemy import select
 from desk.made_up.bulk import Specimen, specimens, tell_again
 from desk.made_up.history import MadeUpClock, drive
 from desk.made_up.lives import ACCOUNTS, DRIFT_AFTER, DRIFTS, SUBJECTS, Life, Story, plan
+from desk.policy.rollout import NARROWING_DAYS
 from guards.policy import Release
+from guards.rollout_evidence import spiked
+from ledger.evidence.rollout_counts import LedgerCounts
 from ledger.scorecard.projecting import catch_up
 from ledger.scorecard.warnings import Warn, read_warnings
 from ledger.store import Store, open_store
@@ -127,3 +130,26 @@ async def test_a_year_without_a_drift_is_not_warned_of_change(
     stories = plan(size(1500, 3000), START, seed=6, subjects=subjects, accounts=ACCOUNTS[1:2], drift=False)
     found = await warned(tmp_path, stories, rules)
     assert [w for w in found if w.kind in ("autonomy_rising", "unanswered_questions", "stale_article")] == []
+
+
+async def test_hourly_narrowing_would_hold_back_only_what_drifts(
+    tmp_path: Path, rules: Release, size: Callable[[int, int], int]
+) -> None:
+    subjects = [s for s in SUBJECTS if size(0, 1) or s.id in FEW]
+    held = {}
+    for drift in (False, True):
+        stories = plan(size(1500, 6000), START, seed=7, subjects=subjects, accounts=ACCOUNTS[1:2], drift=drift)
+        folder = tmp_path / str(drift)
+        folder.mkdir()
+        store = await told_again(folder, stories, rules)
+        counts = LedgerCounts(store)
+        told = {f.id: spiked(counts.recent(f.id, NARROWING_DAYS), rules.promotion) for f in rules.family}
+        held[drift] = {family for family, why in told.items() if why}
+        store.close()
+    assert held[False] == set()
+    assert held[True] <= DRIFTING
+    assert size(0, 1) == 0 or held[True], "a year that drifts holds something back"
+
+
+DRIFTING = frozenset({"outage", "security", "seats_permissions"})
+"""The families of which people take questions away, move lock-outs on, and to which customers come back."""
