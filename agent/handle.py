@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -70,14 +70,16 @@ class Handler:
         holder: str,
         patience: float = 30.0,
         keeper: Keeper | None = None,
+        forget: Callable[[str, int], object] = lambda ticket, seq: None,
     ) -> None:
         """``holder`` names this process in leases; ``patience`` is how long, in seconds, to wait for another's; ``keeper``
-        renews those of runs under way."""
+        renews those of runs under way; ``forget`` is told of each run that is over, however it ended."""
         self._intake = intake
         self._machine = machine
         self._saver = saver
         self._holder = holder
         self._patience = patience
+        self._forget = forget
         self._keeper = keeper or Keeper(LEASE_SECONDS, BEAT_SECONDS)
 
     def close(self) -> None:
@@ -123,10 +125,11 @@ class Handler:
                 lease, event = taken
                 try:
                     following: Event | None = event
-                    with self._keeper.keeping(lease), running_under(lease):
+                    with self._keeper.keeping(lease):
                         while following is not None:
                             runs += 1
-                            following = await self._run(following, lease)
+                            with running_under(lease, following.seq):
+                                following = await self._run(following, lease)
                     if lease.ended:  # in the very write that saw that nothing waits
                         return runs
                 finally:
@@ -163,6 +166,8 @@ class Handler:
             if self._intake.mark_failed(event.seq, error) >= GIVE_UP_AFTER:
                 self._intake.give_up(event.seq)
             return self._intake.next_unhandled(event.ticket)
+        finally:
+            self._forget(event.ticket, event.seq)
         following = self._intake.handled(event.seq, lease, LEASE_SECONDS)
         await self._saver.adelete_thread(thread)
         return following

@@ -87,7 +87,7 @@ def build_steps(
 ) -> Steps:
     """The steps, each with what it may use and nothing more."""
     ledger = WorkerLedger(store)
-    findings = Findings(ledger)
+    findings = Findings(ledger, f"{release.version}/{release.digest[:12]}")
     assessors, finder = build_assessors(systems, release, model)
     read_by = f"text head and model {model.name}" if model else "embedded default (text head, no model)"
     briefing = Briefing(ledger, findings, systems, finder, release, read_by)
@@ -102,7 +102,7 @@ def build_steps(
         human_owned=HumanOwned(briefing),
         build_packet=BuildPacket(ledger, briefing),
         open_review=OpenReview(ledger, findings, systems, release, briefing),
-        record_outcome=RecordOutcome(ledger, findings),
+        record_outcome=RecordOutcome(ledger),
     )
 
 
@@ -143,7 +143,9 @@ async def open_handler(
         saver.setup()
     with open_checkpoints(checkpoints) as saver:
         holder = f"{socket.gethostname()}/{os.getpid()}/{id(saver):x}"
-        handler = Handler(Intake(store), build_graph(steps, saver), saver, holder)
+        handler = Handler(
+            Intake(store), build_graph(steps, saver), saver, holder, forget=steps.gather_context.findings.forget
+        )
         try:
             yield handler
         finally:

@@ -230,9 +230,12 @@ def not_before(conn: Connection, now: datetime) -> datetime:
     return now if last is None else max(now, last)
 
 
-def erased(conn: Connection, ticket: str) -> bool:
-    """True where the ticket's words were erased, and the customer has not written since."""
+def erased(conn: Connection, ticket: str, under_way: int = 0) -> bool:
+    """True where the ticket's words were erased, and the customer has not written since. For a run ``under_way``, by its
+    event's seq: true where they were erased since that event, whatever was written afterwards."""
     gone = latest(conn, ticket, Kind.WORDS_ERASED)
+    if gone is not None and under_way:
+        return gone.seq > under_way
     wrote = latest(conn, ticket, Kind.CUSTOMER_WROTE) if gone else None
     return gone is not None and (wrote is None or wrote.seq < gone.seq)
 

@@ -77,13 +77,13 @@ class Lease:
         return LeaseLost(f"ticket {self.ticket!r}: the lease of {self.holder!r} ran out")
 
 
-_RUNNING: ContextVar[Lease | None] = ContextVar("the lease that this run writes under", default=None)
+_RUNNING: ContextVar[tuple[Lease, int] | None] = ContextVar("the lease and event that are run", default=None)
 
 
 @contextmanager
-def running_under(held: Lease) -> Iterator[None]:
-    """What is written in the block, and in every task that it starts, is written under this lease."""
-    before = _RUNNING.set(held)
+def running_under(held: Lease, event: int = 0) -> Iterator[None]:
+    """What is written in the block, and in every task that it starts, is written under this lease, for that event."""
+    before = _RUNNING.set((held, event))
     try:
         yield
     finally:
@@ -93,9 +93,15 @@ def running_under(held: Lease) -> Iterator[None]:
 def check_still_ours(conn: Connection, ticket: str) -> None:
     """LeaseLost where a run writes to its ticket after another process has taken that over: of two that run at once, one
     writes. Whoever writes outside a run is not asked."""
-    held = _RUNNING.get()
-    if held is not None and held.ticket == ticket and not held.still(conn):
-        raise held.lost()
+    running = _RUNNING.get()
+    if running is not None and running[0].ticket == ticket and not running[0].still(conn):
+        raise running[0].lost()
+
+
+def event_under_way(ticket: str) -> int:
+    """The seq of the event of that ticket that this run is for; 0 outside a run."""
+    running = _RUNNING.get()
+    return running[1] if running is not None and running[0].ticket == ticket else 0
 
 
 def acquire(store: Store, ticket: str, holder: str, seconds: float) -> Lease:

@@ -19,7 +19,7 @@ from ledger import calling, events, history, letters, moment, register, reviews,
 from ledger.errors import NotYours, UnknownReview, WordsErased
 from ledger.events import Entry, Event, Kind, Record, own_key
 from ledger.history import Message, Snapshot, TicketRecord
-from ledger.lease import check_still_ours
+from ledger.lease import check_still_ours, event_under_way
 from ledger.letters import Delivery
 from ledger.moment import Halt, ReleaseView
 from ledger.packets.packet import AssistedPacket, EscalationPacket, HumanPacket, human_owned
@@ -345,7 +345,7 @@ class WorkerLedger:
         lint's findings stand on the review; they never keep it from being opened. Idempotent by key. UnknownTicket.
         """
         now = self._store.now()
-        with self._writing(packet.ticket) as conn:
+        with self._writing(packet.ticket, durable=True) as conn:
             held = register.current(conn, packet.ticket)
             self._write(conn, packet.ticket, also)
             told = events.by_key(conn, packet.ticket, own_key(f"review/{key}"))
@@ -392,7 +392,7 @@ class WorkerLedger:
         """As the store's ``write``. A run that was under way when the ticket was erased holds its words still."""
         with self._store.write(durable=durable) as conn:
             check_still_ours(conn, ticket)
-            if events.erased(conn, ticket):
+            if events.erased(conn, ticket, event_under_way(ticket)):
                 raise WordsErased(f"ticket {ticket!r} was erased: no run goes on with what it had read")
             yield conn
 

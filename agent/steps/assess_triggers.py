@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from agent.assessors import Assessors
 from agent.case import customer_messages, customer_words
-from agent.findings import Assessed, Findings, key_of
+from agent.findings import Assessed, Findings
 from agent.model import CALLS_A_MESSAGE, CallBudget
 from agent.sources import SourceFinder
 from guards.assess import assess, untrusted_signals
@@ -50,10 +50,10 @@ class AssessTriggers:
         articles = [a for h in gathered.sources.hits if (a := await self.finder.article(h.id, h.version))]
         noticed = [signal for article in articles for signal in self._noticed(article)]
         seen = assess(words, gathered.facts, self.release, opinions, gathered.sources.hinted, notes, noticed)
-        self.ledger.record(
+        done = self.ledger.record(
             ticket,
             Kind.TRIGGERS_ASSESSED,
-            key_of(Assessed, seq),
+            self.findings.key_of(Assessed, seq),
             {
                 "levels": {t.value: seen.matrix.level(t).word for t in Trigger},
                 "signals": sorted({s.id for s in seen.matrix.signals}),
@@ -68,7 +68,7 @@ class AssessTriggers:
             },
             seen.to_json(),
         )
-        self.findings.keep(ticket, seq, Assessed(seen, tuple(failures)))
+        self.findings.keep(ticket, seq, Assessed(seen, tuple(failures)), first=done.first)
         return {"calls": CALLS_A_MESSAGE - budget.left}
 
     def _noticed(self, article: Article) -> tuple[Signal, ...]:

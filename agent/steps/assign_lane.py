@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from agent.findings import Findings, key_of
+from agent.findings import Findings
 from agent.settling import settled_by_customer
 from agent.sources import Sources, asks_of
 from agent.telling import tellable
@@ -59,7 +59,7 @@ class AssignLane:
         )
         entry = Entry(
             Kind.LANE_ASSIGNED,
-            key_of(LaneDecision, seq),
+            self.findings.key_of(LaneDecision, seq),
             {
                 "lane": int(decision.lane),
                 "lane_by_risk": int(decision.lane_by_risk),

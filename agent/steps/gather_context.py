@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from agent.case import customer_words, unread_attachments
-from agent.findings import Findings, Gathered, key_of
+from agent.findings import Findings, Gathered
 from agent.sources import SourceFinder, Sources
 from guards.facts import Facts, Standing
 from guards.policy import Release
@@ -58,10 +58,10 @@ class GatherContext:
             self._find(asked if len(asked.split()) > 3 else customer_words(messages)),
         )
         facts = with_context(facts, [m.context for m in messages if m.context is not None])
-        self.ledger.record(
+        done = self.ledger.record(
             state["ticket"],
             Kind.FACTS_GATHERED,
-            key_of(Gathered, state["seq"]),
+            self.findings.key_of(Gathered, state["seq"]),
             {
                 "standings": {f.name: f.standing.value for f in facts},
                 "articles": [[h.id, h.version, h.score] for h in sources.hits],
@@ -70,7 +70,7 @@ class GatherContext:
             },
             {"facts": facts.to_json(), "sources": sources.to_json()},
         )
-        self.findings.keep(state["ticket"], state["seq"], Gathered(facts, sources))
+        self.findings.keep(state["ticket"], state["seq"], Gathered(facts, sources), first=done.first)
         return {}
 
     async def _find(self, question: str) -> Sources:

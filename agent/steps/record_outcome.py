@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from agent.findings import Findings
 from ledger.events import Kind
 from ledger.worker import WorkerLedger
 
@@ -24,7 +23,6 @@ class RecordOutcome:
     """The last step of every run."""
 
     ledger: WorkerLedger
-    findings: Findings
 
     async def __call__(self, state: Seen) -> dict[str, Any]:
         """Records the outcome; a person's decision stands beside the lane, triggers and draft that were proposed."""
@@ -32,7 +30,6 @@ class RecordOutcome:
         if state["kind"] == Kind.PERSON_DECIDED:
             head |= self._beside(state["ticket"], state["seq"])
         self.ledger.record_outcome(state["ticket"], f"{state['seq']}/outcome", head)
-        self.findings.forget(state["ticket"], state["seq"])
         return {}
 
     def _beside(self, ticket: str, seq: int) -> dict[str, Any]:

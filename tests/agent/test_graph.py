@@ -104,7 +104,8 @@ async def flow_of(
     with open_checkpoints(runs) as opened:
         saver = saver_type(opened.conn)
         watched = Watched(build_graph(steps, saver))
-        handler = Handler(Intake(store), watched, saver, "test")  # type: ignore[arg-type]
+        forget = steps.gather_context.findings.forget
+        handler = Handler(Intake(store), watched, saver, "test", forget=forget)  # type: ignore[arg-type]
         yield Flow(Scene(folder, store, clock, release, handler), watched, saver, runs)
 
 
